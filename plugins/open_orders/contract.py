@@ -1,0 +1,138 @@
+"""The contract: the columns of an open order, said once.
+
+Statements, staging tables, validation and SQLAlchemy models are derived from `OPEN_ORDERS`. The rule it stands for:
+a value is imported exactly or its row is rejected. Rounding, trimming and guessing belong into the source query,
+where the data engineer can see them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text of any length, or of at most `max_length` characters."""
+
+    max_length: int | None = None
+    pg_type: ClassVar[str] = "text"
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number of four bytes."""
+
+    pg_type: ClassVar[str] = "integer"
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """A decimal number of `precision` digits, `scale` of them after the point."""
+
+    precision: int
+    scale: int
+
+    @property
+    def pg_type(self) -> str:
+        """The PostgreSQL type, e.g. `numeric(18,4)`."""
+        return f"numeric({self.precision},{self.scale})"
+
+
+@dataclass(frozen=True)
+class Date:
+    """A day."""
+
+    pg_type: ClassVar[str] = "date"
+
+
+@dataclass(frozen=True)
+class LocalTimestamp:
+    """A date and time of the ERP's own clock, without a zone, to the microsecond."""
+
+    pg_type: ClassVar[str] = "timestamp"
+
+
+ColumnType = Text | Integer | Numeric | Date | LocalTimestamp
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name in the source query's result and in PostgreSQL, its type, and whether NULL is allowed."""
+
+    name: str
+    type: ColumnType
+    description: str
+    nullable: bool = True
+    key: bool = False
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The columns of one table that is synced.
+
+    `table` is also the prefix of its landing and staging tables, `noun` is what one row is called in messages.
+    """
+
+    table: str
+    noun: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All column names, in contract order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The names of the key columns, in contract order."""
+        return tuple(column.name for column in self.columns if column.key)
+
+    def count(self, number: int) -> str:
+        """Return so many rows in words: `1 order`, `2,500 orders`."""
+        return f"{number:,} {self.noun}{'' if number == 1 else 's'}"
+
+    @property
+    def landing(self) -> str:
+        """The table of rows as the source delivered them."""
+        return f"{self.table}_landing"
+
+    @property
+    def staging(self) -> str:
+        """The table of rows that passed the contract."""
+        return f"{self.table}_staging"
+
+    @property
+    def batches(self) -> str:
+        """The table with a row for each batch of the landing table: landed, imported, rejected."""
+        return f"{self.table}_batches"
+
+
+QUANTITY = Numeric(18, 4)
+MONEY = Numeric(19, 4)
+# PostgreSQL's B-tree holds at most about 2,700 bytes an entry; 250 characters of four bytes stay below.
+KEY_TEXT = Text(max_length=250)
+
+OPEN_ORDERS = Contract(
+    table="open_orders",
+    noun="order",
+    columns=(
+        Column("order_number", KEY_TEXT, "Number of the sales order", nullable=False, key=True),
+        Column("line_number", Integer(), "Line of the sales order", nullable=False, key=True),
+        Column("customer_code", Text(), "The ERP's code of the customer", nullable=False),
+        Column("customer_name", Text(), "Name of the customer"),
+        Column("item_code", Text(), "The ERP's code of the item; NULL on a line without one"),
+        Column("item_description", Text(), "Description of the item"),
+        Column("order_date", Date(), "Day of the order"),
+        Column("due_date", Date(), "Day on which the line is due; NULL when none was promised"),
+        Column("quantity_ordered", QUANTITY, "Quantity ordered"),
+        Column("quantity_shipped", QUANTITY, "Quantity shipped so far"),
+        Column("quantity_open", QUANTITY, "Quantity still to ship", nullable=False),
+        Column("unit_price", MONEY, "Price of one unit, in `currency`"),
+        Column("amount_open", MONEY, "Value of the open quantity, in `currency`"),
+        Column("currency", Text(), "Currency code, as a rule ISO 4217"),
+        Column("warehouse", Text(), "Code of the warehouse that ships"),
+        Column("order_status", Text(), "The ERP's own word for the state of the line"),
+        Column("source_updated_at", LocalTimestamp(), "Last change in the ERP, by the ERP's clock"),
+    ),
+)

@@ -1,0 +1,43 @@
+"""Which revision of the orders database this code works with.
+
+Kept apart from Alembic, which every task would otherwise have to import to check one row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from open_orders.errors import SchemaVersionError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+VERSION_TABLE = "open_orders_alembic_version"
+REVISIONS = ("0001", "0002")
+HEAD = REVISIONS[-1]
+
+
+def check_revision(connection: Connection[Any]) -> str:
+    """Return the database's revision if it is this code's; raises SchemaVersionError naming the command to run."""
+    found = read_revision(connection)
+    if found == HEAD:
+        return found
+    if found is None:
+        raise SchemaVersionError(f"The orders database has no tables yet (expected revision {HEAD}). Run: bin/migrate")
+    if found in REVISIONS:
+        raise SchemaVersionError(
+            f"The orders database is behind the code: revision {found}, expected {HEAD}. Run: bin/migrate"
+        )
+    raise SchemaVersionError(
+        f"The orders database is ahead of the code: revision {found}, expected {HEAD}. Deploy the release that "
+        f"made revision {found}, or with that release run: bin/migrate downgrade {HEAD}"
+    )
+
+
+def read_revision(connection: Connection[Any]) -> str | None:
+    """Return the revision that the database is at, or None when it was never migrated."""
+    exists = connection.execute("SELECT to_regclass(%s)", [VERSION_TABLE]).fetchone()
+    if exists is None or exists[0] is None:
+        return None
+    row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant
+    return None if row is None else str(row[0])

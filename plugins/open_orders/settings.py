@@ -1,0 +1,55 @@
+"""The settings, from environment variables that begin with `OPEN_ORDERS_`, validated once.
+
+Values that somebody sets for a single run come from the trigger form instead (see `dags/sync_open_orders.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+# Not pydantic-settings: its import would double the time to parse a DAG file, and this is all we would use of it.
+from pydantic import BaseModel, Field, ValidationError
+
+from open_orders.errors import SettingsError
+
+SQL_DIR = Path(__file__).resolve().parents[2] / "include" / "sql"
+PREFIX = "OPEN_ORDERS_"
+
+
+class Settings(BaseModel, frozen=True):
+    """Everything that can be set, with its default; field `x_y` is the environment variable `OPEN_ORDERS_X_Y`."""
+
+    batch_size: int = Field(2500, ge=1, le=1_000_000, description="Orders imported per batch")
+    allow_empty: bool = Field(False, description="Publish even when the source has no orders at all")
+    max_drop_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Refuse to publish when more than this share of the orders would disappear",
+    )
+    source_sql: Path = Field(SQL_DIR / "source" / "open_orders.sql", description="File with the source query, in T-SQL")
+    source_lock_timeout_s: int = Field(
+        15, ge=0, le=50, description="Seconds that the source query waits for a lock in the ERP"
+    )
+    heartbeat_s: float = Field(10, ge=1, le=60, description="Seconds between two heartbeats of a running step")
+    dead_after_s: int = Field(
+        300, ge=60, le=86_400, description="Seconds without a heartbeat after which a job log counts as dead"
+    )
+
+
+@cache
+def load_settings() -> Settings:
+    """Return this process's settings; raises SettingsError naming each variable, its value and what was expected."""
+    names = {f"{PREFIX}{field.upper()}": field for field in Settings.model_fields}
+    # An empty variable is how compose files write an unset one.
+    given = {field: os.environ[name] for name, field in names.items() if os.environ.get(name)}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise SettingsError("Bad setting in the environment: " + "; ".join(problems)) from None
