@@ -1,0 +1,59 @@
+"""One attempt of one task of one DAG run, as the job log needs to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Who works on a job log: the run, what started it, and the attempt of the task that is at work.
+
+    `clear_number` counts how often the run was cleared in Airflow. `is_active(dag_id, run_id)` tells whether Airflow
+    still has that run queued or running.
+    """
+
+    dag_id: str
+    run_id: str
+    trigger: str
+    triggered_by: str | None
+    clear_number: int
+    step: str
+    attempt: int
+    attempts: int
+    is_active: Callable[[str, str], bool]
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether Airflow will not try again after this attempt."""
+        return self.attempt >= self.attempts
+
+    @property
+    def origin(self) -> str:
+        """What started the run, in words: `scheduled`, or `manual, triggered by admin`."""
+        return f"{self.trigger}, triggered by {self.triggered_by}" if self.triggered_by else self.trigger
+
+    @classmethod
+    def from_context(cls, context: Context) -> Execution:
+        """Return the execution that an Airflow task context describes."""
+        run, task_instance = context["dag_run"], context["ti"]
+
+        def is_active(dag_id: str, run_id: str) -> bool:
+            return task_instance.get_dr_count(dag_id, run_ids=[run_id], states=["queued", "running"]) > 0
+
+        return cls(
+            dag_id=run.dag_id,
+            run_id=run.run_id,
+            trigger=str(getattr(run.run_type, "value", run.run_type)),
+            triggered_by=getattr(run, "triggering_user_name", None),
+            clear_number=getattr(run, "clear_number", None) or 0,
+            step=task_instance.task_id,
+            attempt=task_instance.try_number,
+            attempts=task_instance.max_tries + 1,
+            is_active=is_active,
+        )
