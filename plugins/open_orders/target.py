@@ -1,0 +1,160 @@
+"""Landing, staging and publish in the orders database, for any contract.
+
+The statements are in `include/sql/target`; this module binds values and fills in the contract's identifiers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from open_orders.contract import Contract
+from open_orders.landing import to_landing
+from open_orders.statements import load_statement
+from open_orders.validation import cast_columns, duplicate_reason, reject_reason
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of the landing table; `imported` and `rejected` are None until it is imported."""
+
+    batch_no: int
+    landed: int
+    imported: int | None
+    rejected: int | None
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """Row counts of one run, which must add up before publishing; `published` is what readers see until then."""
+
+    fetched: int | None
+    landed: int
+    noted: int
+    imported: int
+    rejected: int
+    staged: int
+    published: int
+    unfinished: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish did to the published table, in rows."""
+
+    inserted: int
+    updated: int
+    deleted: int
+    total: int
+
+    @property
+    def unchanged(self) -> int:
+        """Rows that were left as they were."""
+        return self.total - self.inserted - self.updated
+
+
+class Target:
+    """The orders database as one run of one contract works on it; the caller owns connection and transactions."""
+
+    def __init__(self, connection: Connection, contract: Contract, job_log_id: int) -> None:
+        self.connection = connection
+        self.contract = contract
+        self._ids = {"job_log_id": job_log_id}
+
+    def land(self, batches: Iterable[list[tuple[Any, ...]]]) -> int:
+        """Replace the landing table by these batches of rows in contract order, and return the number of rows."""
+        names = self.contract.names
+        self._execute("truncate_landing")
+        landed: list[int] = []
+        with self.connection.cursor() as cursor, cursor.copy(self._compose("copy_landing")) as copy:
+            row_no = 0
+            for batch_no, rows in enumerate(batches, start=1):
+                for row in rows:
+                    row_no += 1
+                    texts, unstorable = to_landing(names, row)
+                    copy.write_row((self._ids["job_log_id"], batch_no, row_no, *texts, unstorable))
+                landed.append(len(rows))
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                self._compose("insert_batch"),
+                [{**self._ids, "batch_no": number, "landed": rows} for number, rows in enumerate(landed, start=1)],
+            )
+        self._execute("analyze_landing")
+        return row_no
+
+    def truncate_staging(self) -> None:
+        """Empty staging and forget what was imported or rejected from this run's batches."""
+        self._execute("truncate_staging")
+        self._execute("reset_batches", self._ids)
+        self._execute("reset_rejected", {**self._ids, "contract": self.contract.table})
+
+    def read_batches(self) -> list[Batch]:
+        """Return this run's batches, in order; empty when nothing landed, or when another run landed since."""
+        with self.connection.cursor(row_factory=class_row(Batch)) as cursor:
+            return cursor.execute(self._compose("select_batches"), self._ids).fetchall()
+
+    def import_batch(self, batch_no: int) -> tuple[int, int]:
+        """Cast one landed batch into staging, save its rejects, and return (imported, rejected)."""
+        batch = {**self._ids, "batch_no": batch_no}
+        row = self._execute("import_batch", {**batch, "contract": self.contract.table}).fetchone()
+        imported, rejected = row if row is not None else (0, 0)
+        self._execute("finish_batch", {**batch, "imported": imported, "rejected": rejected})
+        return imported, rejected
+
+    def reconcile(self) -> Reconciliation:
+        """Return the counts that have to add up."""
+        with self.connection.cursor(row_factory=class_row(Reconciliation)) as cursor:
+            return cursor.execute(self._compose("reconcile"), self._ids).fetchone() or Reconciliation(
+                None, 0, 0, 0, 0, 0, 0, 0
+            )
+
+    def publish(self, counts: Reconciliation) -> Published:
+        """Make the published table equal to staging, touching only rows that differ."""
+        deleted = self._execute("delete_closed").rowcount
+        merged = self._execute("merge", self._ids).rowcount
+        inserted = counts.staged - (counts.published - deleted)
+        return Published(inserted=inserted, updated=merged - inserted, deleted=deleted, total=counts.staged)
+
+    def _execute(self, name: str, values: dict[str, Any] | None = None) -> psycopg.Cursor[Any]:
+        return self.connection.execute(self._compose(name), values)
+
+    def _compose(self, name: str) -> sql.Composed:
+        return load_statement(f"target/{name}").format(**dict(_parts(self.contract)))
+
+
+def evict_sessions(connection: Connection, application_name: str) -> int:
+    """End other sessions of that name and return how many there were: earlier attempts that outlived their process."""
+    values = {"application_name": application_name}
+    return len(connection.execute(load_statement("target/evict_sessions"), values).fetchall())
+
+
+def _parts(contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
+    """Yield what a statement of `include/sql/target` may name, by name."""
+    for name in ("table", "landing", "staging", "batches"):
+        yield name, sql.Identifier(getattr(contract, name))
+    values = [name for name in contract.names if name not in contract.key]
+    yield "columns", _list(contract.names)
+    yield "key", _list(contract.key)
+    yield "casts", cast_columns(contract)
+    yield "reason", reject_reason(contract)
+    yield "duplicate_reason", duplicate_reason(contract)
+    yield "same_key", _pairs(contract.key, "published.{0} = staged.{0}", " AND ")
+    yield "assignments", _pairs(values, "{0} = staged.{0}", ", ")
+    yield "published_values", _pairs(values, "published.{0}", ", ")
+    yield "staged_values", _pairs(values, "staged.{0}", ", ")
+    yield "staged_columns", _pairs(contract.names, "staged.{0}", ", ")
+
+
+def _list(names: Iterable[str]) -> sql.Composed:
+    return _pairs(names, "{0}", ", ")
+
+
+def _pairs(names: Iterable[str], pattern: str, separator: str) -> sql.Composed:
+    return sql.SQL(separator).join(sql.SQL(pattern).format(sql.Identifier(name)) for name in names)
