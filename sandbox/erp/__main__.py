@@ -1,0 +1,47 @@
+"""Let time pass in the sample ERP: python -m sandbox.erp --every 60."""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import threading
+from contextlib import closing
+from datetime import datetime
+
+import pymssql
+
+from sandbox.connections import parse_connection
+from sandbox.erp.life import advance
+from sandbox.erp.session import connect, read_message
+
+VARIABLE = "AIRFLOW_CONN_ERP_MSSQL"
+
+
+def main() -> int:
+    """Advance the ERP of AIRFLOW_CONN_ERP_MSSQL a tick every so many seconds until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.erp", description=__doc__)
+    parser.add_argument("--every", type=float, default=60, metavar="SECONDS", help="length of a tick (default: 60)")
+    arguments = parser.parse_args()
+    if VARIABLE not in os.environ:
+        parser.error(f"{VARIABLE} is not set; set it to the sample ERP's connection, mssql://user:password@host/ERP.")
+    erp = parse_connection(VARIABLE, os.environ[VARIABLE], default_port=1433)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    rng = random.Random()  # noqa: S311
+    while not stopping.wait(arguments.every):
+        try:
+            with closing(connect(erp)) as connection:
+                print(advance(connection, now=datetime.now(), rng=rng), flush=True)  # noqa: DTZ005
+        except pymssql.Error as error:
+            # The ERP can be away for a while, and is so on purpose in fault walk-throughs; life goes on after.
+            print(
+                f"The sample ERP did not advance, next try in {arguments.every:.0f} s: {read_message(error)}",
+                flush=True,
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
