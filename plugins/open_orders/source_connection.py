@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 1433
 APPLICATION_NAME = "open-orders-sync"
+# Without a version FreeTDS tries several, and login_timeout counts for each of them.
+TDS_VERSION = "7.4"
 LOGIN_TIMEOUT_S = 10
 # Below the fetch task's own limit, so that a stalled source is reported as one.
 QUERY_TIMEOUT_S = 50
@@ -60,6 +62,7 @@ def driver_arguments(connection: Connection) -> dict[str, Any]:
         "password": connection.password,
         "database": address.database,
         "appname": APPLICATION_NAME,
+        "tds_version": TDS_VERSION,
         "login_timeout": LOGIN_TIMEOUT_S,
         "timeout": QUERY_TIMEOUT_S,
         "autocommit": True,

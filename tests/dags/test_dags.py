@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import ParamValidationError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def dags() -> dict[str, Any]:
+    bag = DagBag(ROOT / "dags")
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+@pytest.fixture
+def sync(dags: dict[str, Any]) -> Any:
+    return dags["sync_open_orders"]
+
+
+def test_dag_is_named_as_its_file_and_documented(dags: dict[str, Any]) -> None:
+    assert set(dags) == {file.stem for file in (ROOT / "dags").glob("*.py")}
+    for dag in dags.values():
+        for heading in ("**What it does.**", "**When it fails**", "**How to re-run it.**"):
+            assert heading in dag.doc_md
+
+
+def test_sync_runs_every_five_minutes_one_at_a_time(sync: Any) -> None:
+    assert sync.timetable.expression == "*/5 * * * *"
+    assert str(sync.timezone) == "UTC"
+    assert (sync.catchup, sync.max_active_runs) == (False, 1)
+    assert sync.has_on_failure_callback
+
+
+def test_steps_follow_each_other(sync: Any) -> None:
+    order = ["connect", "fetch", "truncate", "import_batches", "publish"]
+    assert [task.task_id for task in sync.topological_sort()] == order
+    for upstream, downstream in pairwise(order):
+        assert sync.get_task(downstream).upstream_task_ids == {upstream}
+
+
+def test_run_in_which_a_step_uses_all_its_attempts_ends_within_five_minutes(sync: Any) -> None:
+    assert sync.dagrun_timeout < timedelta(minutes=5)
+    for task in sync.tasks:
+        assert task.retries == 2
+        longest = (task.retries + 1) * task.execution_timeout + task.retries * task.retry_delay
+        assert longest <= sync.dagrun_timeout - timedelta(minutes=1), task.task_id
+
+
+def test_parameters_are_described_and_validated(sync: Any) -> None:
+    params = sync.params
+    assert {name: params[name] for name in params} == {"batch_size": 2500, "allow_empty": False, "max_drop_share": 0.5}
+    for name in params:
+        param = params.get_param(name)
+        assert param.description
+        assert param.schema["title"]
+    for name, bad in [("batch_size", 0), ("batch_size", "x"), ("allow_empty", "x"), ("max_drop_share", 1.1)]:
+        with pytest.raises(ParamValidationError, match="Failed validating|is not of type"):
+            params.get_param(name).resolve(bad)
+
+
+def test_publish_declares_the_table_as_an_asset(sync: Any) -> None:
+    assert [outlet.name for outlet in sync.get_task("publish").outlets] == ["open_orders"]
+
+
+def test_bad_setting_is_an_import_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPEN_ORDERS_BATCH_SIZE", "many")
+    script = (
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        f"errors = DagBag({str(ROOT / 'dags')!r}).import_errors\n"
+        "print('FOUND' if \"OPEN_ORDERS_BATCH_SIZE='many'\" in '\\n'.join(errors.values()) else errors)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins")}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.splitlines()[-1] == "FOUND"
+
+
+# As the DAG processor does it: a fork of a process that has Airflow loaded parses the file and ends.
+PARSE = """
+import os, sys, time
+import airflow.dag_processing.processor, airflow.sdk
+from airflow.dag_processing.dagbag import DagBag
+
+def parse(path):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        started = time.perf_counter()
+        DagBag(path)
+        os.write(writer, str(time.perf_counter() - started).encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    return float(os.read(reader, 100))
+
+ours, empty = (min(parse(path) for _ in range(10)) for path in sys.argv[1:])
+print(ours / empty)
+"""
+
+FIVE_EMPTY_TASKS = """
+from airflow.sdk import dag, task
+@dag(schedule="*/5 * * * *")
+def empty():
+    @task
+    def a(): ...
+    @task
+    def b(): ...
+    @task
+    def c(): ...
+    @task
+    def d(): ...
+    @task
+    def e(): ...
+    a() >> b() >> c() >> d() >> e()
+empty()
+"""
+
+
+def test_parsing_costs_little_more_than_parsing_an_empty_dag_of_as_many_tasks(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.py"
+    empty.write_text(FIVE_EMPTY_TASKS)
+    command = [sys.executable, "-c", PARSE, str(ROOT / "dags" / "sync_open_orders.py"), str(empty)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert float(done.stdout.splitlines()[-1]) < 2

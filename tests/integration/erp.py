@@ -1,0 +1,123 @@
+"""A scripted ERP behind a real TDS conversation, and the five steps of a sync as the DAG calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
+
+from open_orders import sync
+from open_orders.contract import OPEN_ORDERS
+from open_orders.execution import Execution
+from open_orders.job_log_hook import JobLogHook
+from open_orders.settings import Settings
+from sandbox.tds.scripted_engine import ScriptedEngine, make_result
+from sandbox.tds.server import StandInServer
+
+QUERY = "SELECT * FROM open_lines"
+COLUMN_TYPES: dict[str, str] = {
+    "order_number": "nvarchar(300)",
+    "line_number": "int",
+    "customer_code": "nvarchar(40)",
+    "customer_name": "nvarchar(200)",
+    "item_code": "varchar(60)",
+    "item_description": "nvarchar(max)",
+    "order_date": "date",
+    "due_date": "date",
+    "quantity_ordered": "decimal(18,4)",
+    "quantity_shipped": "decimal(18,4)",
+    "quantity_open": "decimal(18,4)",
+    "unit_price": "decimal(19,4)",
+    "amount_open": "money",
+    "currency": "char(3)",
+    "warehouse": "varchar(10)",
+    "order_status": "nvarchar(20)",
+    "source_updated_at": "datetime2(6)",
+}
+STEPS = ("connect", "fetch", "truncate", "import_batches", "publish")
+DEFAULTS: dict[str, Any] = {"batch_size": 2500, "allow_empty": False, "max_drop_share": 0.5}
+
+
+def order(number: str | None = "SO1", line: Any = 1, **changes: Any) -> dict[str, Any]:
+    """Return a valid order line, with some of its values changed."""
+    values = {
+        "order_number": number,
+        "line_number": line,
+        "customer_code": "C1",
+        "customer_name": "Müşteri A.Ş.",
+        "item_code": "ITM-1",
+        "item_description": "Çelik boru 日本 😀",
+        "order_date": date(2026, 10, 2),
+        "due_date": date(2026, 11, 20),
+        "quantity_ordered": Decimal("500.0000"),
+        "quantity_shipped": Decimal("460.0000"),
+        "quantity_open": Decimal("40.0000"),
+        "unit_price": Decimal("30.8500"),
+        "amount_open": Decimal("1234.0000"),
+        "currency": "EUR",
+        "warehouse": "W1",
+        "order_status": "Open",
+        "source_updated_at": datetime(2026, 11, 1, 12, 30, 15, 123456),
+    }
+    return values | changes
+
+
+@dataclass
+class Erp:
+    """The source: what it delivers can be changed at any time, column types included."""
+
+    server: StandInServer
+    engine: ScriptedEngine
+    query_file: Path
+    types: dict[str, str] = field(default_factory=lambda: dict(COLUMN_TYPES))
+    rows: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        self.engine.script(QUERY, self._answer)
+        self.query_file.write_text(f"-- a comment\nSET NOCOUNT ON;\n{QUERY}")
+
+    def _answer(self, _batch: str) -> Iterator[Any]:
+        names = list(self.types)
+        values = [tuple(row.get(name) for name in names) for row in self.rows]
+        yield make_result(list(self.types.items()), values)
+
+
+class Sync:
+    """Runs steps of the sync as Airflow would: each under `JobLogHook.step`, with its own hooks."""
+
+    def __init__(self, erp: Erp, execution: Callable[..., Execution]) -> None:
+        self.erp = erp
+        self.settings = Settings(source_sql=erp.query_file)
+        self._execution = execution
+
+    def run(
+        self, steps: Sequence[str] = STEPS, *, params: Mapping[str, Any] | None = None, **changes: Any
+    ) -> Execution:
+        """Run these steps of one run, in order; returns the last step's execution."""
+        first = self._execution(**changes)
+        for step in steps:
+            attempt = self._execution(**{"run_id": first.run_id, **changes, "step": step})
+            self.run_step(attempt, params or {})
+        return attempt
+
+    def run_step(self, execution: Execution, params: Mapping[str, Any] | None = None) -> None:
+        """Run one step for this execution."""
+        values = DEFAULTS | dict(params or {})
+        source = MsSqlHook("erp_mssql")
+        with JobLogHook().step(execution) as log:
+            match execution.step:
+                case "connect":
+                    sync.connect(log, source, values, DEFAULTS)
+                case "fetch":
+                    sync.fetch(log, source, OPEN_ORDERS, self.settings, values["batch_size"])
+                case "truncate":
+                    sync.truncate(log, OPEN_ORDERS)
+                case "import_batches":
+                    sync.import_batches(log, OPEN_ORDERS)
+                case "publish":
+                    sync.publish(log, OPEN_ORDERS, sync.read_guards(values))

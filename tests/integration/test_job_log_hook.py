@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+from typing import Any
+
+import psycopg
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.log import mask_secret
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from open_orders.errors import JobAlreadyRunningError, JobError, JobLogClosedError, SuspiciousSourceError
+from open_orders.execution import Execution
+from open_orders.job_log_hook import JobLogHook
+from open_orders.job_log_store import Counts
+from open_orders.job_names import candidate_names
+from open_orders.models import JobLog, JobLogDetail
+
+Database = psycopg.Connection[Any]
+MakeExecution = Callable[..., Execution]
+
+
+def status(database: Database, run_id: str) -> tuple[Any, ...]:
+    row = database.execute("SELECT status, step, error_summary FROM job_logs WHERE run_id = %s", [run_id]).fetchone()
+    assert row is not None
+    return row
+
+
+def texts(database: Database) -> list[str]:
+    return [row[0] for row in database.execute("SELECT message FROM job_log_details ORDER BY created_at, id")]
+
+
+def test_names_are_utc_timestamps_with_suffixes_on_collision(orders: Database, execution: MakeExecution) -> None:
+    barrier = Barrier(12)
+
+    def open_one(number: int) -> None:
+        hook = JobLogHook()
+        barrier.wait()
+        hook.open(execution(dag_id=f"job_{number}"))
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(open_one, range(12)))
+    rows = orders.execute("SELECT name, started_at FROM job_logs").fetchall()
+    assert len({name for name, _ in rows}) == 12
+    by_second: dict[str, set[str]] = {}
+    for name, started_at in rows:
+        by_second.setdefault(f"{started_at:%Y%m%d_%H%M%S}", set()).add(name)
+    for names in by_second.values():
+        started_at = next(at for name, at in rows if name in names)
+        candidates = candidate_names(started_at)
+        assert names == {next(candidates) for _ in names}
+
+
+def test_a_run_has_one_log_however_many_processes_open_it(orders: Database, execution: MakeExecution) -> None:
+    attempt = execution()
+    barrier = Barrier(8)
+
+    def open_it(_number: int) -> str:
+        hook = JobLogHook()
+        barrier.wait()
+        # One of them moves it from new to processing; for another that comes at the same moment the log is the same.
+        with suppress(JobLogClosedError):
+            hook.open(attempt)
+        return hook.job_log_name
+
+    with ThreadPoolExecutor(8) as pool:
+        names = set(pool.map(open_it, range(8)))
+    assert orders.execute("SELECT name FROM job_logs").fetchall() == [(names.pop(),)]
+    assert not names
+
+
+def test_retry_continues_the_log_and_says_so(orders: Database, execution: MakeExecution) -> None:
+    first = execution(run_id="it")
+    with pytest.raises(ValueError, match="boom"), JobLogHook().step(first):
+        raise ValueError("boom")
+    assert status(orders, "it") == (1, "connect", None)
+    with JobLogHook().step(execution(run_id="it", attempt=2)) as log:
+        log.detail("at work")
+    assert texts(orders) == [
+        "Job started - sync_open_orders (manual, triggered by admin)",
+        "Attempt 1 of 3 failed: Unexpected error: ValueError: boom",
+        "builtins.ValueError: boom",
+        "Attempt 2 of 3",
+        "at work",
+    ]
+
+
+def test_last_attempt_closes_the_log_with_step_and_reason(orders: Database, execution: MakeExecution) -> None:
+    with pytest.raises(ValueError, match="boom"), JobLogHook().step(execution(run_id="it", step="fetch", attempt=3)):
+        raise ValueError("boom\nand more")
+    assert status(orders, "it") == (3, "fetch", "fetch: Unexpected error: ValueError: boom")
+
+
+def test_permanent_error_closes_the_log_at_once_and_is_not_retried(orders: Database, execution: MakeExecution) -> None:
+    with pytest.raises(AirflowFailException, match="too little"), JobLogHook().step(execution(run_id="it")):
+        raise SuspiciousSourceError("too little")
+    assert status(orders, "it") == (3, "connect", "connect: too little")
+
+
+def test_cleared_run_continues_its_closed_log_and_says_so(orders: Database, execution: MakeExecution) -> None:
+    with pytest.raises(AirflowFailException), JobLogHook().step(execution(run_id="it")):
+        raise SuspiciousSourceError("too little")
+    with JobLogHook().job(execution(run_id="it", clear_number=1)):
+        pass
+    assert status(orders, "it") == (2, "connect", None)
+    assert orders.execute("SELECT count(*) FROM job_logs").fetchone() == (1,)
+    assert any("Run cleared: job log" in text and "ended as error" in text for text in texts(orders))
+
+
+def test_step_of_a_log_that_was_closed_stops(orders: Database, execution: MakeExecution) -> None:
+    hook = JobLogHook()
+    hook.open(execution(run_id="it"))
+    assert JobLogHook().close_run("sync_open_orders", "it", "marked failed")
+    with (
+        pytest.raises(AirflowFailException, match="closed or taken over.*marked failed.*clear it"),
+        JobLogHook().step(execution(run_id="it", step="fetch")),
+    ):
+        pytest.fail("the step ran")
+    with pytest.raises(JobLogClosedError):
+        hook.heartbeat()
+
+
+def test_of_success_and_failure_only_the_first_counts_and_the_loser_learns_it(
+    orders: Database, execution: MakeExecution
+) -> None:
+    hook = JobLogHook()
+    hook.open(execution(run_id="it"))
+    assert JobLogHook().close_run("sync_open_orders", "it", "timed out")
+    with pytest.raises(JobLogClosedError):
+        hook.succeed(Counts(fetched=1))
+    assert not hook.fail("too late")
+    assert not JobLogHook().close_run("sync_open_orders", "it", "again")
+    assert status(orders, "it") == (3, "connect", "timed out")
+    assert [text for text in texts(orders) if "finished" in text] == []
+
+
+def test_success_is_not_overwritten_by_the_callback(orders: Database, execution: MakeExecution) -> None:
+    with JobLogHook().job(execution(run_id="it")):
+        pass
+    assert not JobLogHook().close_run("sync_open_orders", "it", "task_failure")
+    assert status(orders, "it")[0] == 2
+
+
+def test_attempt_that_was_taken_over_is_fenced_off(orders: Database, execution: MakeExecution) -> None:
+    zombie = JobLogHook()
+    zombie.open(execution(run_id="it", step="fetch", attempt=1))
+    JobLogHook().open(execution(run_id="it", step="fetch", attempt=2))
+    for act in (zombie.heartbeat, zombie.succeed):
+        with pytest.raises(JobLogClosedError):
+            act()
+    assert not zombie.fail("I am dead")
+    assert status(orders, "it")[0] == 1
+
+
+def test_second_run_of_a_job_is_refused_while_the_first_is_alive(orders: Database, execution: MakeExecution) -> None:
+    JobLogHook().open(execution(run_id="first"))
+    with (
+        pytest.raises(JobAlreadyRunningError, match="One runs at a time"),
+        JobLogHook().step(execution(run_id="second", attempt=3)),
+    ):
+        pytest.fail("the step ran")
+    assert status(orders, "first")[0] == 1
+    assert status(orders, "second")[0] == 3
+    JobLogHook().open(execution(dag_id="another_job"))
+
+
+@pytest.mark.parametrize("why", ["Airflow no longer runs it", "no heartbeat"])
+def test_next_run_closes_the_log_of_a_dead_one(orders: Database, execution: MakeExecution, why: str) -> None:
+    JobLogHook().open(execution(run_id="dead", step="fetch"))
+    is_active = lambda _dag_id, run_id: run_id != "dead" or why == "no heartbeat"  # noqa: E731
+    last_sign = datetime.now(UTC) - timedelta(hours=1)
+    if why == "no heartbeat":
+        orders.execute("UPDATE job_logs SET heartbeat_at = %s", [last_sign])
+    with JobLogHook().job(execution(run_id="next", is_active=is_active)):
+        pass
+    code, step, summary = status(orders, "dead")
+    assert (code, step) == (3, "fetch")
+    assert summary.startswith("fetch: interrupted, no sign of life since 20")
+    ended, heartbeat = orders.execute(
+        "SELECT completed_at, heartbeat_at FROM job_logs WHERE run_id = 'dead'"
+    ).fetchone() or (0, 1)
+    assert ended == heartbeat
+    assert any(text.startswith("Closed dead job log 20") for text in texts(orders))
+    assert any(text.startswith("Interrupted: no sign of life since") for text in texts(orders))
+
+
+def test_close_dead_leaves_living_logs_and_its_own_alone(orders: Database, execution: MakeExecution) -> None:
+    JobLogHook().open(execution(dag_id="alive", run_id="alive"))
+    JobLogHook().open(execution(dag_id="dead", run_id="dead"))
+    is_active = lambda dag_id, _run_id: dag_id == "alive"  # noqa: E731
+    with JobLogHook().job(execution(dag_id="maintain_job_logs", run_id="m", is_active=is_active)) as log:
+        assert len(log.close_dead()) == 1
+    assert [status(orders, run_id)[0] for run_id in ("alive", "dead", "m")] == [1, 3, 2]
+
+
+def test_secrets_are_masked_before_they_are_stored(orders: Database, execution: MakeExecution) -> None:
+    mask_secret("s3cr3t-of-the-erp")
+    with pytest.raises(RuntimeError), JobLogHook().step(execution(attempt=3)) as log:
+        log.detail("password is s3cr3t-of-the-erp")
+        raise RuntimeError("login with s3cr3t-of-the-erp failed")
+    stored = orders.execute("SELECT message FROM job_log_details UNION ALL SELECT error_summary FROM job_logs")
+    everything = "\n".join(row[0] for row in stored)
+    assert "s3cr3t-of-the-erp" not in everything
+    assert "password is ***" in everything
+    assert "login with *** failed" in everything
+
+
+@pytest.mark.parametrize(
+    ("message", "stored"),
+    [
+        ("a\x00b", "a␀b"),
+        ("half \ud800 pair", "half \\ud800 pair"),
+        ("<script>%s {x} \\N\n\t", "<script>%s {x} \\N\n\t"),
+        ("x" * 30_000, f"{'x' * 20_000} … (30,000 characters)"),
+    ],
+)
+def test_message_of_any_text_is_stored(orders: Database, opened: JobLogHook, message: str, stored: str) -> None:
+    opened.detail(message, "warning")
+    rows = orders.execute("SELECT message, level, task_id, try_number FROM job_log_details ORDER BY id DESC LIMIT 1")
+    assert rows.fetchall() == [(stored, "warning", "connect", 1)]
+
+
+def test_detail_in_a_transaction_appears_only_if_it_commits(orders: Database, opened: JobLogHook) -> None:
+    with opened.connect("test") as connection:
+        with connection.transaction(force_rollback=True):
+            opened.detail("rolled back", connection=connection)
+        with connection.transaction():
+            opened.detail("committed", connection=connection)
+    assert "committed" in texts(orders)
+    assert "rolled back" not in texts(orders)
+
+
+def test_hook_goes_on_after_the_database_ended_its_session(orders: Database, opened: JobLogHook) -> None:
+    orders.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'open_orders job log'"
+    )
+    opened.detail("still here")
+    assert texts(orders)[-1] == "still here"
+
+
+def test_heartbeat_goes_on_during_a_long_statement(
+    orders: Database, execution: MakeExecution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("open_orders.job_log_hook.load_settings", lambda: _Fast())
+    with JobLogHook().step(execution(run_id="it")) as log, log.connect("waiter") as connection:
+        # Returns as soon as a heartbeat came after the statement began; the lock_timeout of a failure is 15 s.
+        connection.execute(
+            """DO $$ DECLARE began timestamptz := clock_timestamp(); BEGIN
+               FOR _ IN 1..1500 LOOP
+                   EXIT WHEN (SELECT heartbeat_at FROM job_logs) > began;
+                   PERFORM pg_sleep(0.01);
+               END LOOP;
+               ASSERT (SELECT heartbeat_at FROM job_logs) > began, 'no heartbeat'; END $$"""
+        )
+
+
+class _Fast:
+    heartbeat_s = 0.05
+    dead_after_s = 300
+
+
+def test_default_order_of_details_is_chronological(orders_dsn: str, orders: Database, opened: JobLogHook) -> None:
+    for text in ("first", "second", "third"):
+        opened.detail(text)
+    orders.execute("UPDATE job_log_details SET created_at = '2026-01-01' WHERE message = 'third'")
+    engine = create_engine(orders_dsn.replace("postgresql://", "postgresql+psycopg://"))
+    with Session(engine) as session:
+        expected = ["third", "Job started - sync_open_orders (manual, triggered by admin)", "first", "second"]
+        assert [detail.message for detail in session.scalars(JobLogDetail.chronological())] == expected
+        assert [detail.message for detail in session.query(JobLog).one().details] == expected
+    engine.dispose()
+
+
+def test_detail_before_open_is_an_error() -> None:
+    with pytest.raises(JobError, match="call JobLogHook.open first"):
+        JobLogHook().detail("too early")

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+
+from open_orders.contract import OPEN_ORDERS
+from open_orders.errors import SchemaVersionError
+from open_orders.execution import Execution
+from open_orders.job_log_hook import JobLogHook
+from open_orders.migrations.__main__ import build_config, downgrade, main, migrate
+from open_orders.models import Base
+from open_orders.schema_version import HEAD, REVISIONS, VERSION_TABLE, check_revision
+
+INSERT_LOG = """INSERT INTO job_logs (name, job_name, dag_id, run_id, trigger, started_at, heartbeat_at)
+    VALUES ('20260102_030405', 'a job', 'dag', 'run', 'manual', now(), now())"""
+
+
+@pytest.fixture
+def connection(empty_dsn: str):
+    engine = create_engine(empty_dsn.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def test_known_revisions_are_those_of_the_scripts(connection: Connection) -> None:
+    scripts = ScriptDirectory.from_config(build_config(connection))
+    assert tuple(script.revision for script in reversed(list(scripts.walk_revisions()))) == REVISIONS
+    assert scripts.get_heads() == [HEAD]
+
+
+def test_migrated_tables_are_those_of_the_models(connection: Connection) -> None:
+    migrate(connection)
+    context = MigrationContext.configure(
+        connection,
+        opts={"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True},
+    )
+    assert compare_metadata(context, Base.metadata) == []
+
+
+def test_contract_columns_have_the_contracts_types_and_nullability(connection: Connection) -> None:
+    migrate(connection)
+    for table in (OPEN_ORDERS.table, OPEN_ORDERS.staging):
+        rows = connection.execute(
+            text("""SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull FROM pg_attribute
+                    WHERE attrelid = to_regclass(:table) AND attnum > 0 ORDER BY attnum"""),
+            {"table": table},
+        )
+        found = {name: (kind.replace("timestamp without time zone", "timestamp"), null) for name, kind, null in rows}
+        assert {name: found[name] for name in OPEN_ORDERS.names} == {
+            column.name: (column.type.pg_type, column.nullable) for column in OPEN_ORDERS.columns
+        }
+
+
+def test_working_tables_are_unlogged_and_the_others_are_not(connection: Connection) -> None:
+    migrate(connection)
+    rows = connection.execute(
+        text("SELECT relname FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u' ORDER BY relname")
+    )
+    assert rows.scalars().all() == ["open_orders_batches", "open_orders_landing", "open_orders_staging"]
+
+
+@pytest.mark.parametrize("start", REVISIONS)
+def test_upgrade_from_every_revision_keeps_the_data(connection: Connection, start: str) -> None:
+    migrate(connection, start)
+    connection.execute(text(INSERT_LOG))
+    connection.commit()
+    migrate(connection)
+    assert connection.execute(text("SELECT name, status FROM job_logs")).all() == [("20260102_030405", 0)]
+    assert connection.execute(text("SELECT count(*) FROM open_orders")).scalar() == 0
+
+
+def test_downgrade_to_nothing_and_back_leaves_the_same_tables(connection: Connection) -> None:
+    migrate(connection)
+    downgrade(connection, "base")
+    assert connection.execute(text("SELECT to_regclass('job_logs')")).scalar() is None
+    migrate(connection)
+    assert connection.execute(text("SELECT count(*) FROM job_logs")).scalar() == 0
+
+
+def test_deleting_a_job_log_deletes_its_details(connection: Connection) -> None:
+    migrate(connection)
+    connection.execute(text(INSERT_LOG))
+    connection.execute(
+        text("INSERT INTO job_log_details (job_log_id, level, message) SELECT id, 'info', 'x' FROM job_logs")
+    )
+    connection.execute(text("DELETE FROM job_logs"))
+    assert connection.execute(text("SELECT count(*) FROM job_log_details")).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("revision", "says"),
+    [(None, "no tables yet"), ("0001", "is behind the code"), ("9999", "is ahead of the code")],
+)
+def test_database_at_another_revision_is_refused_with_the_command_to_run(
+    empty_dsn: str,
+    connection: Connection,
+    revision: str | None,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    execution: Callable[..., Execution],
+) -> None:
+    if revision is not None:
+        migrate(connection)
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = :revision"), {"revision": revision})
+        connection.commit()
+    with psycopg.connect(empty_dsn) as direct, pytest.raises(SchemaVersionError, match=f"{says}.*bin/migrate"):
+        check_revision(direct)
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", empty_dsn)
+    with pytest.raises(SchemaVersionError, match="bin/migrate"):
+        JobLogHook().open(execution())
+
+
+def test_command_line_migrates_says_where_it_is_and_keeps_the_password_to_itself(
+    empty_dsn: str, connection: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", empty_dsn)
+    password = empty_dsn.split(":")[2].split("@")[0]
+    for arguments, says in [
+        (["current"], "is at revision none, the code needs 0002"),
+        ([], "is at revision 0002"),
+        (["downgrade", "0001"], "is at revision 0001"),
+        (["upgrade"], "is at revision 0002"),
+    ]:
+        assert main(arguments) == 0
+        printed = capsys.readouterr().out
+        assert says in printed
+        assert password not in printed
+
+
+def test_command_line_says_what_is_wrong(
+    empty_dsn: str, connection: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", f"{empty_dsn}_missing")
+    assert main([]) == 1
+    assert "Cannot open the orders database 127.0.0.1" in capsys.readouterr().err
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", empty_dsn)
+    assert main([]) == 0
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    connection.commit()
+    assert main([]) == 1
+    assert "nothing was changed: Can't locate revision identified by '9999'" in capsys.readouterr().err
+    monkeypatch.delenv("AIRFLOW_CONN_ORDERS_DB")
+    assert main(["current"]) == 1
+    assert "No Airflow connection orders_db: set AIRFLOW_CONN_ORDERS_DB" in capsys.readouterr().err

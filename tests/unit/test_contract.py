@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from open_orders.contract import OPEN_ORDERS
+from open_orders.source import read_source_query
+
+ROOT = Path(__file__).parents[2]
+SQL_FILES = sorted((ROOT / "include" / "sql").glob("*/*.sql"))
+
+
+def test_key_is_order_and_line() -> None:
+    assert OPEN_ORDERS.key == ("order_number", "line_number")
+    assert [column.name for column in OPEN_ORDERS.columns if not column.nullable] == [
+        "order_number",
+        "line_number",
+        "customer_code",
+        "quantity_open",
+    ]
+
+
+def test_shipped_source_query_yields_every_column_of_the_contract() -> None:
+    query = read_source_query(ROOT / "include" / "sql" / "source" / "open_orders.sql")
+    code = re.sub(r"--.*", "", query)
+    assert set(re.findall(r"\bAS (\w+)[,\n]", code)) >= set(OPEN_ORDERS.names)
+
+
+def test_target_statements_name_no_column_of_the_contract() -> None:
+    for file in SQL_FILES:
+        if file.parent.name == "target":
+            code = re.sub(r"--.*", "", file.read_text())
+            assert [name for name in OPEN_ORDERS.names if re.search(rf"\b{name}\b", code)] == [], file.name
+
+
+def test_readme_lists_the_contract() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for column in OPEN_ORDERS.columns:
+        null = "yes" if column.nullable else "no"
+        assert re.search(rf"\| `{column.name}` \| {re.escape(column.type.pg_type)}[^|]*\| {null} \|", readme), (
+            column.name
+        )
+
+
+def test_every_statement_says_its_purpose() -> None:
+    assert len(SQL_FILES) > 20
+    for file in SQL_FILES:
+        assert file.read_text().startswith("-- "), file.name
+
+
+def test_counts_read_well() -> None:
+    assert [OPEN_ORDERS.count(number) for number in (0, 1, 2500)] == ["0 orders", "1 order", "2,500 orders"]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+
+from open_orders.errors import ConnectionSettingsError
+from open_orders.source_connection import SourceAddress, driver_arguments, ignored_extras
+
+
+def connection(**changes: Any) -> Connection:
+    values: dict[str, Any] = {"host": "erp.example", "login": "reader", "password": "secret", "schema": "ERP"}
+    extra = changes.pop("extra", {})
+    return Connection(conn_id="erp_mssql", conn_type="mssql", **(values | changes), extra=json.dumps(extra))
+
+
+def test_defaults_are_those_of_a_good_guest() -> None:
+    assert driver_arguments(connection()) == {
+        "server": "erp.example",
+        "port": "1433",
+        "user": "reader",
+        "password": "secret",
+        "database": "ERP",
+        "appname": "open-orders-sync",
+        "tds_version": "7.4",
+        "login_timeout": 10,
+        "timeout": 50,
+        "autocommit": True,
+    }
+
+
+def test_extras_are_read_by_key_and_converted() -> None:
+    extra = {
+        "encryption": "require",
+        "tds_version": 7.3,
+        "login_timeout": "5",
+        "timeout": 30,
+        "read_only": "true",
+        "appname": "x",
+        "charset": "UTF-8",
+        "conn_properties": "DROP TABLE x",
+    }
+    arguments = driver_arguments(connection(port=1444, extra=extra))
+    assert arguments["tds_version"] == "7.3"
+    assert (arguments["login_timeout"], arguments["timeout"]) == (5, 30)
+    assert arguments["read_only"] is True
+    assert arguments["encryption"] == "require"
+    assert arguments["port"] == "1444"
+    assert "conn_properties" not in arguments
+    assert ignored_extras(connection(extra=extra)) == ["conn_properties"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ({"timeout": "soon"}, "timeout='soon'.*expected seconds"),
+        ({"login_timeout": 0}, "login_timeout=0.*expected seconds"),
+        ({"read_only": "maybe"}, "read_only='maybe'.*expected true or false"),
+    ],
+)
+def test_bad_extra_names_key_value_and_what_was_expected(extra: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConnectionSettingsError, match=says):
+        driver_arguments(connection(extra=extra))
+
+
+def test_connection_without_host_is_refused() -> None:
+    with pytest.raises(ConnectionSettingsError, match="erp_mssql has no host"):
+        driver_arguments(connection(host=""))
+
+
+def test_address_shows_no_password() -> None:
+    assert str(SourceAddress.of(connection())) == "erp.example:1433/ERP"
+    assert "secret" not in repr(SourceAddress.of(connection()))
