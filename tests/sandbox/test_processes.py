@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +41,7 @@ class Workshop:
         (directory / "parent.py").write_text(textwrap.dedent(PARENT))
         (directory / "Procfile").write_text(
             "".join(
-                f"{name}: exec {sys.executable} '{directory}/parent.py' '{directory}/{name}'\n"
+                f"{name}: exec {shlex.quote(sys.executable)} '{directory}/parent.py' '{directory}/{name}'\n"
                 for name in ("a", "b", "deaf")
             )
             + "failing: echo no luck today; exit 7\n"
@@ -50,8 +52,10 @@ class Workshop:
 
     def await_ids(self, *names: str) -> list[psutil.Process]:
         """Return the processes and their children as soon as they run."""
+        deadline = time.monotonic() + 60
         while not all((self.directory / name).exists() for name in names):
-            pass
+            assert time.monotonic() < deadline, self.log_file.read_text()
+            time.sleep(0.01)
         return [psutil.Process(int(pid)) for name in names for pid in (self.directory / name).read_text().split()]
 
 
