@@ -81,6 +81,13 @@ class AirflowApi:
         found = self._get(f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}")
         return None if found is None else str(found["state"])
 
+    def await_run_end(self, dag_id: str, run_id: str, timeout_s: float) -> None:
+        """Return when Airflow, too, has recorded that the run ended, at the latest after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and self.read_run_state(dag_id, run_id) not in ("success", "failed"):
+            self._check()
+            time.sleep(POLL_S)
+
     def await_quiet(self, dag_id: str, margin: timedelta, timeout_s: float) -> None:
         """Return when no run of the DAG is queued or running and none is due within `margin`."""
         deadline = time.monotonic() + timeout_s

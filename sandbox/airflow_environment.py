@@ -105,6 +105,9 @@ def _build_options(state: State, metadata_dsn: str, web_port: int, dags_dir: Pat
             "scheduler_idle_sleep_time": 0.1,
             # The default of 300 s is as long as the interval between two runs.
             "task_instance_heartbeat_timeout": 60,
+            # What a scheduler that died left running is otherwise found at a restart or every 300 s: a restart that
+            # comes before the old one counts as dead would block the sync for a whole interval.
+            "orphaned_tasks_check_interval": 30,
         },
         "dag_processor": {"refresh_interval": 30, "parsing_processes": 1},
     }

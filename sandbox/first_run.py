@@ -13,6 +13,8 @@ DAG_ID = "sync_open_orders"
 DAG_TIMEOUT_S = 90.0
 # The longest that a run may wait for the one before it, both with five minutes.
 QUIET_TIMEOUT_S = 600.0
+# The job log's end comes before Airflow's own.
+END_TIMEOUT_S = 20.0
 # Triggering takes a few seconds, in which no scheduled run shall come first.
 MARGIN = timedelta(seconds=10)
 
@@ -69,5 +71,7 @@ def show_first_run(
         trigger.wait()
     say(f"\n  Job log of run {run_id} (times in UTC):")
     outcome = follow_run(conninfo, DAG_ID, run_id, read_run_state=lambda: api.read_run_state(DAG_ID, run_id), say=say)
+    # Stopped before, Airflow would take the run for a running one at the next start, and wait for it.
+    api.await_run_end(DAG_ID, run_id, END_TIMEOUT_S)
     say(f"\n  {outcome}\n")
     return outcome

@@ -67,6 +67,8 @@ def _number_and_message(error: pymssql.Error) -> tuple[int, str]:
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
     said, *library = _LIBRARY_MESSAGE.split(text)
     messages = {int(number): message.strip() for number, message in zip(library[::2], library[1::2], strict=True)}
+    if not said.strip() and _SERVER_SENT_AN_ERROR in messages and not _HANDSHAKE_FAILED.isdisjoint(messages):
+        return 18456, "the server said no more"
     if said.strip() or _SERVER_SENT_AN_ERROR in messages or not messages:
         number = arguments[0] if arguments and isinstance(arguments[0], int) else 0
         return number, " ".join((said.strip() or "the server gave no text").split())

@@ -22,6 +22,7 @@ GENERAL = b"DB-Lib error message 20018, severity 14:\nGeneral SQL Server error: 
     ("number", "message", "says"),
     [
         (18456, b"Login failed for user 'reader'." + GENERAL + FAILED, "refused the login 'reader'; check the conn"),
+        (50000, GENERAL + GENERAL + FAILED, "refused the login 'reader'; check the connection erp_mssql"),
         (18456, REFUSED + REFUSED, "SQL Server erp.example:1433/ERP can't be reached"),
         (20047, DEAD + DEAD + REFUSED, "SQL Server erp.example:1433/ERP can't be reached"),
         (18456, TIMEOUT + FAILED, "stopped answering"),
