@@ -3,9 +3,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+from psycopg import sql
+from sqlalchemy import create_engine
 
 # Airflow reads these when it is first imported.
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
@@ -16,13 +21,60 @@ os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(Path(__file__).parents[1] / "p
 for name in [name for name in os.environ if name.startswith(("OPEN_ORDERS_", "AIRFLOW_CONN_"))]:
     del os.environ[name]
 
+from open_orders.migrations.__main__ import migrate  # noqa: E402
 from sandbox.postgres import EmbeddedPostgres  # noqa: E402
 
+TEMPLATE = "orders_template"
+_numbers = count(1)
 
-@pytest.fixture(scope="session", params=[18])
+
+@pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """Yield a started PostgreSQL with durability off; its data is gone afterwards."""
+    """Yield a started PostgreSQL with durability off; its data is gone afterwards.
+
+    Version 18, unless a test is parametrized with another: `parametrize("postgres", [16, 18], indirect=True)`.
+    """
     data_dir = tmp_path_factory.mktemp("postgres with space") / "data"
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    with EmbeddedPostgres(data_dir, version=request.param, settings=settings) as server:
+    with EmbeddedPostgres(data_dir, version=getattr(request, "param", 18), settings=settings) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: EmbeddedPostgres) -> str:
+    """Return the name of a database at the newest revision, from which the tests' databases are copied."""
+    postgres.create_database(TEMPLATE)
+    engine = create_engine(postgres.dsn(TEMPLATE).replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        migrate(connection)
+    engine.dispose()
+    return TEMPLATE
+
+
+@pytest.fixture
+def empty_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """Yield the address of a database without tables, dropped afterwards."""
+    yield from _database(postgres, "template1")
+
+
+@pytest.fixture
+def orders_dsn(postgres: EmbeddedPostgres, migrated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Yield the address of a migrated orders database of the test's own, which the connection orders_db points at."""
+    for dsn in _database(postgres, migrated):
+        monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", dsn.replace("postgresql://", "postgres://"))
+        yield dsn
+
+
+def _database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres.dsn(), autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        yield postgres.dsn(name)
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def orders(orders_dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Yield an autocommit connection of the test's own, to look at what the code did."""
+    with psycopg.connect(orders_dsn, autocommit=True) as connection:
+        yield connection

@@ -6,63 +6,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
 import pytest
-from psycopg import sql
-from sqlalchemy import create_engine
 
 from open_orders.execution import Execution
 from open_orders.job_log_hook import JobLogHook
-from open_orders.migrations.__main__ import migrate
 from sandbox.ports import find_free_port
-from sandbox.postgres import EmbeddedPostgres
 from sandbox.tds.scripted_engine import ScriptedEngine
 from sandbox.tds.server import StandInServer
 from tests.integration.erp import Erp, Sync
 
-TEMPLATE = "orders_template"
 PASSWORD = "a password of the ERP"
-_numbers = count(1)
-
-
-@pytest.fixture(scope="session")
-def migrated(postgres: EmbeddedPostgres) -> str:
-    """Return the name of a database at the newest revision, from which the tests' databases are copied."""
-    postgres.create_database(TEMPLATE)
-    engine = create_engine(postgres.dsn(TEMPLATE).replace("postgresql://", "postgresql+psycopg://"))
-    with engine.connect() as connection:
-        migrate(connection)
-    engine.dispose()
-    return TEMPLATE
-
-
-@pytest.fixture
-def empty_dsn(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """Yield the address of a database without tables, dropped afterwards."""
-    yield from _database(postgres, "template1")
-
-
-@pytest.fixture
-def orders_dsn(postgres: EmbeddedPostgres, migrated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Yield the address of a migrated orders database of the test's own, which the connection orders_db points at."""
-    for dsn in _database(postgres, migrated):
-        monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", dsn.replace("postgresql://", "postgres://"))
-        yield dsn
-
-
-def _database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres.dsn(), autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
-        yield postgres.dsn(name)
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def orders(orders_dsn: str) -> Iterator[psycopg.Connection[Any]]:
-    """Yield an autocommit connection of the test's own, to look at what the code did."""
-    with psycopg.connect(orders_dsn, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

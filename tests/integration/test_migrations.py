@@ -66,6 +66,7 @@ def test_working_tables_are_unlogged_and_the_others_are_not(connection: Connecti
     assert rows.scalars().all() == ["open_orders_batches", "open_orders_landing", "open_orders_staging"]
 
 
+@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
 @pytest.mark.parametrize("start", REVISIONS)
 def test_upgrade_from_every_revision_keeps_the_data(connection: Connection, start: str) -> None:
     migrate(connection, start)
