@@ -28,12 +28,22 @@ SOURCE_CONNECTION = "erp_mssql"
 DEFAULTS: dict[str, Any] = load_settings().model_dump(include={"batch_size", "allow_empty", "max_drop_share"})
 
 
-def close_job_log(context: Any) -> None:
-    """Close the job log of a failed run whose tasks could not: Airflow calls this in the DAG processor."""
+def close_failed(context: Any) -> None:
+    """Close the job log of a run that failed and whose tasks could not: Airflow calls this in the DAG processor."""
+    _close(context, succeeded=False)
+
+
+def close_succeeded(context: Any) -> None:
+    """Close the job log of a run that succeeded without its last step, as after clearing some of its tasks."""
+    _close(context, succeeded=True)
+
+
+def _close(context: Any, *, succeeded: bool) -> None:
     from open_orders.job_log_hook import JobLogHook
 
     run = context["dag_run"]
-    JobLogHook().close_run(run.dag_id, run.run_id, f"the run ended without closing its log ({context.get('reason')})")
+    reason = f"the run ended without closing its log ({context.get('reason')})"
+    JobLogHook().close_run(run.dag_id, run.run_id, run.clear_number, reason, succeeded=succeeded)
 
 
 @dag(
@@ -72,7 +82,8 @@ def close_job_log(context: Any) -> None:
             description="Refuse to publish if more than this share of the orders would disappear (0.5: half)",
         ),
     },
-    on_failure_callback=close_job_log,
+    on_failure_callback=close_failed,
+    on_success_callback=close_succeeded,
     tags=["open orders"],
     doc_md=__doc__,
 )

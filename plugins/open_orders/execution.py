@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
+class RunState(Enum):
+    """What Airflow says of a DAG run; a run that it doesn't know is over."""
+
+    ACTIVE = "active"
+    SUCCEEDED = "succeeded"
+    OVER = "over"
+
+
 @dataclass(frozen=True)
 class Execution:
     """Who works on a job log: the run, what started it, and the attempt of the task that is at work.
 
-    `clear_number` counts how often the run was cleared in Airflow. `is_active(dag_id, run_id)` tells whether Airflow
-    still has that run queued or running.
+    `clear_number` counts how often the run was cleared in Airflow; `run_started_at` tells a run from another that used
+    the same id. `run_state(dag_id, run_id)` asks Airflow for the state of any run.
     """
 
     dag_id: str
@@ -23,10 +33,11 @@ class Execution:
     trigger: str
     triggered_by: str | None
     clear_number: int
+    run_started_at: datetime | None
     step: str
     attempt: int
     attempts: int
-    is_active: Callable[[str, str], bool]
+    run_state: Callable[[str, str], RunState]
 
     @property
     def is_last_attempt(self) -> bool:
@@ -43,8 +54,13 @@ class Execution:
         """Return the execution that an Airflow task context describes."""
         run, task_instance = context["dag_run"], context["ti"]
 
-        def is_active(dag_id: str, run_id: str) -> bool:
-            return task_instance.get_dr_count(dag_id, run_ids=[run_id], states=["queued", "running"]) > 0
+        def run_state(dag_id: str, run_id: str) -> RunState:
+            def is_in(*states: str) -> bool:
+                return task_instance.get_dr_count(dag_id, run_ids=[run_id], states=list(states)) > 0
+
+            if is_in("queued", "running"):
+                return RunState.ACTIVE
+            return RunState.SUCCEEDED if is_in("success") else RunState.OVER
 
         return cls(
             dag_id=run.dag_id,
@@ -52,8 +68,9 @@ class Execution:
             trigger=str(getattr(run.run_type, "value", run.run_type)),
             triggered_by=getattr(run, "triggering_user_name", None),
             clear_number=getattr(run, "clear_number", None) or 0,
+            run_started_at=getattr(run, "start_date", None),
             step=task_instance.task_id,
             attempt=task_instance.try_number,
             attempts=task_instance.max_tries + 1,
-            is_active=is_active,
+            run_state=run_state,
         )

@@ -24,9 +24,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 from airflow.sdk.log import redact  # type: ignore[attr-defined]
 
 from open_orders.errors import JobAlreadyRunningError, JobError, JobLogClosedError
-from open_orders.execution import Execution
+from open_orders.execution import Execution, RunState
 from open_orders.heartbeat import beat_while_working
-from open_orders.job_log_store import Counts, Holder, JobLogStore, Level, UnfinishedLog
+from open_orders.job_log_store import Counts, Holder, JobLogStore, Level, StoredLog, UnfinishedLog
 from open_orders.job_status import OPEN_STATUSES, JobStatus
 from open_orders.reasons import describe_exception, explain
 from open_orders.schema_version import check_revision
@@ -36,6 +36,17 @@ Connection = psycopg.Connection[Any]
 
 MESSAGE_LIMIT = 20_000
 SUMMARY_LIMIT = 500
+# What the code relies on, whatever the database's or the role's own defaults are.
+SESSION_SETTINGS = {
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, YMD",
+    "TimeZone": "UTC",
+    "lock_timeout": "15s",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+}
+RESTORED = "The run succeeded without repeating its last step: what it had published before stands"
 
 
 class JobLogHook(PostgresHook):
@@ -63,9 +74,8 @@ class JobLogHook(PostgresHook):
         connection = cast("Connection", self.get_conn())
         connection.autocommit = True
         connection.execute(
-            "SELECT set_config('application_name', %s, false), set_config('TimeZone', 'UTC', false), "
-            "set_config('lock_timeout', '15s', false)",
-            [application_name],
+            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS setting (name, value)",
+            [[*SESSION_SETTINGS, "application_name"], [*SESSION_SETTINGS.values(), application_name]],
         )
         return connection
 
@@ -80,21 +90,17 @@ class JobLogHook(PostgresHook):
         with self._store.session() as connection:
             check_revision(connection)
         stored = self._store.find(execution.dag_id, execution.run_id) or self._store.insert(execution)
-        self.job_log_id, self.job_log_name = stored.id, stored.name
-        cleared = execution.clear_number > stored.clear_number
         if stored.status is JobStatus.PROCESSING:
-            with self._holding():
-                self._store.enter_step(self._holder, execution.clear_number)
-            if cleared:
-                self.detail(f"Run cleared: job log {stored.name} is continued")
-        elif stored.status is JobStatus.NEW:
-            self._begin(f"Job started - {execution.dag_id} ({execution.origin})")
-        elif cleared:
-            self._begin(f"Run cleared: job log {stored.name}, which had ended as {stored.status.word}, is continued")
-        elif stored.status is JobStatus.SUCCESS:
-            self.succeeded = True
+            try:
+                self._continue(stored)
+            except JobLogClosedError:
+                # An attempt before this one closed it in between; then what it closed it as decides.
+                stored = self._store.find(execution.dag_id, execution.run_id) or stored
+                if stored.status is JobStatus.PROCESSING:
+                    raise
+                self._open_closed(stored)
         else:
-            raise self._closed_error(stored.error_summary)
+            self._open_closed(stored)
 
     def detail(self, message: str, level: Level = "info", *, connection: Connection | None = None) -> None:
         """Write a message to the job log and to the Airflow task log, secrets masked.
@@ -147,17 +153,20 @@ class JobLogHook(PostgresHook):
         others = self._store.select_unfinished(job_name, self.job_log_id or None)
         return [other.name for other in others if self._is_dead(other) and self._close_dead_log(other)]
 
-    def close_run(self, dag_id: str, run_id: str, reason: str) -> bool:
+    def close_run(self, dag_id: str, run_id: str, clear_number: int | None, reason: str, *, succeeded: bool) -> bool:
         """Close the log of a run that ended without closing it itself, as Airflow's callbacks do; idempotent.
 
-        Returns whether there was an unfinished log to close.
+        A log that had succeeded before, in a run that was cleared in part and succeeded again, is a success. A callback
+        that comes when the run was already cleared once more closes nothing. Returns whether it closed the log.
         """
         try:
             stored = self._store.find(dag_id, run_id)
             if stored is None or stored.status not in OPEN_STATUSES:
                 return False
+            if succeeded and self._store.restore(stored.id, RESTORED, clear_number):
+                return True
             detail = _clean(f"Closed by Airflow's callback: {reason}")
-            return self._store.fail(stored.id, _summary(reason), detail=detail)
+            return self._store.fail(stored.id, _summary(reason), clear_number=clear_number, detail=detail)
         finally:
             self._store.close()
 
@@ -197,6 +206,27 @@ class JobLogHook(PostgresHook):
     def _holder(self) -> Holder:
         return Holder(self.job_log_id, self.execution.step, self.execution.attempt)
 
+    def _continue(self, stored: StoredLog) -> None:
+        """Take a log over that is processing."""
+        self.job_log_id, self.job_log_name = stored.id, stored.name
+        with self._holding():
+            self._store.enter_step(self._holder, self.execution)
+        if stored.is_older_than(self.execution):
+            self.detail(f"Run cleared: job log {stored.name} is continued")
+
+    def _open_closed(self, stored: StoredLog) -> None:
+        """Begin a new log, or one that was closed and whose run began anew; otherwise what it was closed as stands."""
+        self.job_log_id, self.job_log_name = stored.id, stored.name
+        if stored.status is JobStatus.NEW:
+            self._begin(f"Job started - {self.execution.dag_id} ({self.execution.origin})")
+        elif stored.is_older_than(self.execution):
+            why = "cleared" if self.execution.clear_number > stored.clear_number else "id used again"
+            self._begin(f"Run {why}: job log {stored.name}, which had ended as {stored.status.word}, is continued")
+        elif stored.status is JobStatus.SUCCESS:
+            self.succeeded = True
+        else:
+            raise self._closed_error(stored.error_summary)
+
     def _begin(self, message: str) -> None:
         """Move the log to processing and say so, unless another run of the job is alive; dead ones are closed."""
         closed = self.close_dead(self.execution.dag_id)
@@ -212,9 +242,15 @@ class JobLogHook(PostgresHook):
             self.detail(f"Closed dead job log {name}: its run had died", "warning")
 
     def _is_dead(self, other: UnfinishedLog) -> bool:
-        return other.silent_s > load_settings().dead_after_s or not self.execution.is_active(other.dag_id, other.run_id)
+        if other.silent_s > load_settings().dead_after_s:
+            return True
+        return self.execution.run_state(other.dag_id, other.run_id) is not RunState.ACTIVE
 
     def _close_dead_log(self, other: UnfinishedLog) -> bool:
+        if self.execution.run_state(other.dag_id, other.run_id) is RunState.SUCCEEDED and self._store.restore(
+            other.id, RESTORED
+        ):
+            return True
         where = f"{other.step}: " if other.step else ""
         reason = f"interrupted, no sign of life since {_last_sign(other)}"
         detail = f"Interrupted: no sign of life since {_last_sign(other)}; closed by {self.job_log_name}"
@@ -223,16 +259,16 @@ class JobLogHook(PostgresHook):
     def _report(self, error: BaseException, *, final: bool) -> None:
         """Write a failure down; a database that is out of reach must not hide the failure itself."""
         execution = self.execution
-        if self.job_log_id == 0 or isinstance(error, JobLogClosedError):
-            self.log.error("%s: %s", execution.step, explain(error))
-            return
         try:
+            if self.job_log_id == 0 or not self._store.holds(self._holder):
+                self.log.error("%s: %s", execution.step, explain(error))
+                return
             self.detail(f"Attempt {execution.attempt} of {execution.attempts} failed: {explain(error)}", "error")
             if not isinstance(error, JobError) or error.__cause__ is not None:
                 self.detail(describe_exception(error), "error")
             if final:
                 self.fail(error)
-        except psycopg.Error:
+        except (psycopg.Error, UnicodeError):
             self.log.exception("The failure could not be written to the job log %s", self.job_log_name)
 
     @contextmanager

@@ -42,7 +42,15 @@ class StoredLog:
     name: str
     status: JobStatus
     clear_number: int
+    run_started_at: datetime | None
     error_summary: str | None
+
+    def is_older_than(self, execution: Execution) -> bool:
+        """Whether the run was cleared since, or its id is now another run's."""
+        started_at = execution.run_started_at
+        return execution.clear_number > self.clear_number or (
+            started_at is not None and self.run_started_at is not None and started_at > self.run_started_at
+        )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", JobStatus(self.status))
@@ -110,6 +118,7 @@ class JobLogStore:
             "clear_number": execution.clear_number,
             "trigger": execution.trigger,
             "triggered_by": execution.triggered_by,
+            "run_started_at": execution.run_started_at,
             "started_at": started_at,
         }
         names = candidate_names(started_at)
@@ -130,13 +139,18 @@ class JobLogStore:
             for other in self.select_unfinished(execution.dag_id, holder.id):
                 if other.status == JobStatus.PROCESSING:
                     return other
-            self._move(connection, "begin", holder, clear_number=execution.clear_number, started_at=self.now())
+            self._move(connection, "begin", holder, **_generation(execution), started_at=self.now())
         return None
 
-    def enter_step(self, holder: Holder, clear_number: int) -> None:
+    def enter_step(self, holder: Holder, execution: Execution) -> None:
         """Take a processing log over; raises LookupError when it no longer is."""
         with self.session() as connection:
-            self._move(connection, "enter_step", holder, clear_number=clear_number)
+            self._move(connection, "enter_step", holder, **_generation(execution))
+
+    def holds(self, holder: Holder) -> bool:
+        """Return whether the attempt may still write to the log."""
+        with self.session() as connection:
+            return connection.execute(load_statement("job_log/holds"), asdict(holder)).fetchone() is not None
 
     def advance(self, connection: Connection, holder: Holder, counts: Counts) -> None:
         """Write heartbeat and counts in the connection's transaction; LookupError when the holder lost the log."""
@@ -153,18 +167,37 @@ class JobLogStore:
         summary: str,
         *,
         holder: Holder | None = None,
+        clear_number: int | None = None,
         completed_at: datetime | None = None,
         detail: str | None = None,
     ) -> bool:
-        """Close an unfinished log as error, with a last detail; False when it was closed, or the holder lost it."""
-        values = {"step": None, "step_try": None, **(asdict(holder) if holder else {}), "id": job_log_id}
+        """Close an unfinished log as error, with a last detail; False when it was closed, or the holder lost it.
+
+        With `clear_number`, the same when the run was cleared more often since.
+        """
+        values = {
+            "step": None,
+            "step_try": None,
+            **(asdict(holder) if holder else {}),
+            "id": job_log_id,
+            "error_summary": summary,
+            "clear_number": clear_number,
+            "completed_at": completed_at,
+        }
         with self.session() as connection, connection.transaction():
-            closed = connection.execute(
-                load_statement("job_log/fail"), {**values, "error_summary": summary, "completed_at": completed_at}
-            ).fetchone()
+            closed = connection.execute(load_statement("job_log/fail"), values).fetchone()
             if closed is not None and detail is not None:
                 self.add_detail(connection, job_log_id, detail, "error")
         return closed is not None
+
+    def restore(self, job_log_id: int, detail: str, clear_number: int | None = None) -> bool:
+        """Close as success a log that had succeeded and was opened again, with a last detail; False for any other."""
+        values = {"id": job_log_id, "clear_number": clear_number}
+        with self.session() as connection, connection.transaction():
+            restored = connection.execute(load_statement("job_log/restore"), values).fetchone() is not None
+            if restored:
+                self.add_detail(connection, job_log_id, detail, "info")
+        return restored
 
     def add_detail(
         self,
@@ -195,12 +228,20 @@ class JobLogStore:
             return cursor.fetchone()
 
 
+def _generation(execution: Execution) -> dict[str, Any]:
+    """Return the parameters that tell this run of a run id from those before."""
+    return {"clear_number": execution.clear_number, "run_started_at": execution.run_started_at}
+
+
 def _answers(connection: Connection) -> bool:
     """Return whether the session behind a connection still exists; asks the server only between transactions."""
-    if connection.closed:
-        return False
-    if connection.info.transaction_status != TransactionStatus.IDLE:
+    status = connection.info.transaction_status
+    if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
         return True
+    if status is not TransactionStatus.IDLE:
+        # Broken, or interrupted in the middle of a statement by the task's time limit.
+        connection.close()
+        return False
     try:
         connection.execute("")
     except psycopg.OperationalError:

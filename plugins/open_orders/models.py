@@ -78,6 +78,8 @@ class JobLog(Base):
     triggered_by: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime] = mapped_column(Timestamp)
     completed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    run_started_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    succeeded_at: Mapped[datetime | None] = mapped_column(Timestamp)
     heartbeat_at: Mapped[datetime] = mapped_column(Timestamp)
     fetched: Mapped[int | None] = mapped_column(BigInteger)
     imported: Mapped[int | None] = mapped_column(BigInteger)
@@ -141,6 +143,29 @@ class RejectedOrder(Base):
     last_seen_at: Mapped[datetime] = mapped_column(Timestamp, server_default=CLOCK)
 
 
+class OpenOrderChange(Base):
+    """What one sync did to one order; only those of the last days are kept, of a first fill none.
+
+    `before` of a changed order holds the old values of the columns that changed, and `after` the whole new row.
+    """
+
+    __tablename__ = "open_order_changes"
+    __table_args__ = (
+        CheckConstraint("kind IN ('new', 'changed', 'closed')", name="kind"),
+        Index("open_order_changes_job_log_id_kind_id_idx", "job_log_id", "kind", "id"),
+        Index(None, "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    contract: Mapped[str] = mapped_column(Text)
+    job_log_id: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(Text)
+    key: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=CLOCK)
+
+
 def _sql_type(column_type: ColumnType) -> TypeEngine[Any]:
     match column_type:
         case contract.Text():
@@ -168,6 +193,7 @@ def published_table(of: Contract, metadata: MetaData) -> Table:
         Column("first_job_log_id", BigInteger, nullable=False),
         Column("changed_job_log_id", BigInteger, nullable=False),
         PrimaryKeyConstraint(*of.key),
+        Index(None, "changed_job_log_id"),
     )
 
 

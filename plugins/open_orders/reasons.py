@@ -17,6 +17,8 @@ _POSTGRES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.InsufficientPrivilege, "The user of connection orders_db lacks a right in the orders database"),
     (errors.UndefinedTable, "A table is missing in the orders database; run: bin/migrate"),
     (errors.DiskFull, "The disk of the orders database is full"),
+    (errors.SerializationFailure, "Another session changed the same rows of the orders database at the same time"),
+    (errors.IdleInTransactionSessionTimeout, "The orders database ended a session that waited too long for the source"),
     (errors.DeadlockDetected, "The orders database ended a deadlock with another session"),
     (errors.AdminShutdown, "The orders database was shut down"),
     (errors.CrashShutdown, "The orders database crashed"),

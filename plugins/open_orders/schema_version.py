@@ -13,12 +13,18 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 VERSION_TABLE = "open_orders_alembic_version"
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 
 def check_revision(connection: Connection[Any]) -> str:
     """Return the database's revision if it is this code's; raises SchemaVersionError naming the command to run."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise SchemaVersionError(
+            f"The orders database has the encoding {encoding}, expected UTF8: create one with ENCODING 'UTF8', "
+            "and run: bin/migrate"
+        )
     found = read_revision(connection)
     if found == HEAD:
         return found

@@ -21,7 +21,7 @@ from open_orders.schema_version import check_revision
 from open_orders.settings import Settings
 from open_orders.source import open_source, read_source_query
 from open_orders.source_connection import SourceAddress, ignored_extras
-from open_orders.target import Reconciliation, Target, evict_sessions
+from open_orders.target import Published, Reconciliation, Target, evict_sessions
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,9 @@ def publish(log: JobLogHook, contract: Contract, guards: Guards) -> int:
         counts = target.reconcile()
         _check_landing(counts, contract)
         _check_sums(counts, contract)
-        _check_suspicion(counts, contract, guards)
+        _check_source(counts, contract, guards)
         done = target.publish(counts)
+        _check_drop(done, counts, contract, guards)
         log.detail(
             f"Published {contract.count(done.total)}: {done.inserted:,} new, {done.updated:,} changed, "
             f"{done.deleted:,} closed, {done.unchanged:,} unchanged, {counts.rejected:,} rejected",
@@ -166,7 +167,7 @@ def _check_orders_database(log: JobLogHook) -> None:
 def _check_landing(counts: Reconciliation, contract: Contract) -> None:
     if counts.fetched is None:
         raise LandingLostError("Nothing was fetched in this run: clear it from the task fetch on, or trigger a new one")
-    if counts.landed != counts.fetched or counts.noted != counts.fetched:
+    if counts.landed != counts.fetched or counts.noted != counts.fetched or counts.batches == 0:
         raise LandingLostError(
             f"This run fetched {contract.count(counts.fetched)} but landing holds {counts.landed:,} of them: the "
             "orders database restarted, or a later run took its place. The next run fetches again"
@@ -182,21 +183,31 @@ def _check_sums(counts: Reconciliation, contract: Contract) -> None:
         )
 
 
-def _check_suspicion(counts: Reconciliation, contract: Contract, guards: Guards) -> None:
-    kept = f"{contract.table} keeps its {contract.count(counts.published)}"
-    if counts.fetched == 0:
-        if guards.allow_empty:
-            return
+def _check_source(counts: Reconciliation, contract: Contract, guards: Guards) -> None:
+    if counts.fetched == 0 and not guards.allow_empty:
         raise SuspiciousSourceError(
-            f"The source returned no {contract.noun}s; {kept}. If there are none, trigger a run with allow_empty"
+            f"The source returned no {contract.noun}s; {_kept(counts, contract)}. If there are none, trigger a run "
+            "with allow_empty"
         )
-    if counts.imported == 0:
+    if counts.fetched != 0 and counts.imported == 0:
         raise SuspiciousSourceError(
-            f"All {contract.count(counts.rejected)} were rejected; {kept}. See the rejected orders for the reasons"
+            f"Every row was rejected ({contract.count(counts.rejected)}); {_kept(counts, contract)}. See the rejected "
+            "orders for the reasons"
         )
-    drop = (counts.published - counts.imported) / counts.published if counts.published else 0.0
-    if drop > guards.max_drop_share:
-        raise SuspiciousSourceError(
-            f"The source returned {contract.count(counts.imported)}, {drop:.0%} fewer than before (limit "
-            f"{guards.max_drop_share:.0%}); {kept}. If that is right, trigger a run with a higher max_drop_share"
-        )
+
+
+def _check_drop(done: Published, counts: Reconciliation, contract: Contract, guards: Guards) -> None:
+    """Refuse a publish that lets too much disappear; raised in its transaction, which takes it back."""
+    if counts.fetched == 0 or done.deleted <= guards.max_drop_share * counts.published:
+        return
+    share = done.deleted / counts.published
+    raise SuspiciousSourceError(
+        f"{contract.count(done.deleted)} of {counts.published:,} would disappear, {share:.0%} (limit "
+        f"{guards.max_drop_share:.0%}): the source returned {contract.count(counts.landed)}, of which "
+        f"{counts.rejected:,} were rejected; {_kept(counts, contract)}. If that is right, trigger a run with a higher "
+        "max_drop_share"
+    )
+
+
+def _kept(counts: Reconciliation, contract: Contract) -> str:
+    return f"{contract.table} keeps its {contract.count(counts.published)}"

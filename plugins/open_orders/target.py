@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -19,6 +21,9 @@ from open_orders.statements import load_statement
 from open_orders.validation import cast_columns, duplicate_reason, reject_reason
 
 Connection = psycopg.Connection[Any]
+CHANGES_KEPT = timedelta(days=7)
+# A mass change in every sync must not fill the disk within these days.
+CHANGES_KEPT_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Reconciliation:
     rejected: int
     staged: int
     published: int
+    batches: int
     unfinished: int
 
 
@@ -86,6 +92,9 @@ class Target:
                 self._compose("insert_batch"),
                 [{**self._ids, "batch_no": number, "landed": rows} for number, rows in enumerate(landed, start=1)],
             )
+        if not landed:
+            # An empty fetch has a batch too: it tells "nothing was delivered" from "another run took the table".
+            self._execute("insert_batch", {**self._ids, "batch_no": 1, "landed": 0})
         self._execute("analyze_landing")
         return row_no
 
@@ -112,13 +121,22 @@ class Target:
         """Return the counts that have to add up."""
         with self.connection.cursor(row_factory=class_row(Reconciliation)) as cursor:
             return cursor.execute(self._compose("reconcile"), self._ids).fetchone() or Reconciliation(
-                None, 0, 0, 0, 0, 0, 0, 0
+                None, 0, 0, 0, 0, 0, 0, 0, 0
             )
 
     def publish(self, counts: Reconciliation) -> Published:
-        """Make the published table equal to staging, touching only rows that differ."""
-        deleted = self._execute("delete_closed").rowcount
+        """Make the published table equal to staging, touching only rows that differ, and record what changed.
+
+        The rows of a publish into an empty table are all new: those are not recorded one by one.
+        """
+        named = {**self._ids, "contract": self.contract.table}
+        deleted = self._execute("delete_closed", named).rowcount
+        if counts.published:
+            self._execute("record_changes", named)
         merged = self._execute("merge", self._ids).rowcount
+        self._execute("prune_rejected", named)
+        kept_since = datetime.now(UTC) - CHANGES_KEPT
+        self._execute("prune_changes", {**self._ids, "kept_since": kept_since, "kept_rows": CHANGES_KEPT_ROWS})
         inserted = counts.staged - (counts.published - deleted)
         return Published(inserted=inserted, updated=merged - inserted, deleted=deleted, total=counts.staged)
 
@@ -126,7 +144,12 @@ class Target:
         return self.connection.execute(self._compose(name), values)
 
     def _compose(self, name: str) -> sql.Composed:
-        return load_statement(f"target/{name}").format(**dict(_parts(self.contract)))
+        return _compose(name, self.contract)
+
+
+@cache
+def _compose(name: str, contract: Contract) -> sql.Composed:
+    return load_statement(f"target/{name}").format(**dict(_parts(contract)))
 
 
 def evict_sessions(connection: Connection, application_name: str) -> int:
@@ -146,6 +169,14 @@ def _parts(contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
     yield "reason", reject_reason(contract)
     yield "duplicate_reason", duplicate_reason(contract)
     yield "same_key", _pairs(contract.key, "published.{0} = staged.{0}", " AND ")
+    yield "published_key", _pairs(contract.key, "published.{0}", ", ")
+    yield "staged_key", _pairs(contract.key, "staged.{0}", ", ")
+    yield (
+        "same_rejected_key",
+        sql.SQL(" AND ").join(
+            sql.SQL('known."row" ->> {0} = current."row" ->> {0}').format(sql.Literal(name)) for name in contract.key
+        ),
+    )
     yield "assignments", _pairs(values, "{0} = staged.{0}", ", ")
     yield "published_values", _pairs(values, "published.{0}", ", ")
     yield "staged_values", _pairs(values, "staged.{0}", ", ")

@@ -25,10 +25,11 @@ _SHOWN_CHARACTERS = 60
 # The form in which drivers deliver dates and times, told without the regular expressions of the rules: those take most
 # of an import's time. What isn't in this form goes through the rules.
 _USUAL_FORM: dict[type, LiteralString] = {
-    Date: "({name} LIKE '____-__-__' AND {name} !~ '[^0-9-]' AND pg_input_is_valid({name}, 'date'))",
+    Date: ("(translate({name}, '0123456789', '0000000000') = '0000-00-00' AND pg_input_is_valid({name}, 'date'))"),
     LocalTimestamp: (
-        "({name} LIKE '____-__-__ __:__:__%%' AND length({name}) BETWEEN 19 AND 26"
-        " AND left({name}, 19) !~ '[^0-9: -]' AND translate(substr({name}, 20), '0123456789', '') IN ('', '.')"
+        "(translate(left({name}, 19), '0123456789', '0000000000') = '0000-00-00 00:00:00'"
+        " AND (length({name}) = 19 OR (length({name}) BETWEEN 21 AND 26"
+        " AND translate(substr({name}, 20), '0123456789', '') = '.' AND substr({name}, 20, 1) = '.'))"
         " AND substr({name}, 12, 2) < '24' AND substr({name}, 18, 2) < '60' AND pg_input_is_valid({name}, 'timestamp'))"
     ),
 }

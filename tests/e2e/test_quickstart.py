@@ -209,6 +209,18 @@ def test_scheduled_runs_have_logs_with_names_of_their_own(running: RunningSandbo
     assert running.query("SELECT count(DISTINCT name) = count(*) AS unique FROM job_logs") == [{"unique": True}]
 
 
+def test_another_dag_logs_itself_through_the_shared_hook(running: RunningSandbox) -> None:
+    assert running.airflow("dags", "unpause", "maintain_job_logs").returncode == 0
+    assert running.airflow("dags", "trigger", "maintain_job_logs", "--run-id", "maintenance").returncode == 0
+    log = running.await_end("maintenance")
+    assert (log["status"], log["job_name"]) == (2, "maintain_job_logs")
+    assert [message.split(" in ")[0] for message in running.messages_of("maintenance")] == [
+        f"Job started - maintain_job_logs (manual, triggered by {log['triggered_by']})",
+        "Closed 0 dead job logs",
+        "Job finished",
+    ]
+
+
 def test_task_killed_in_the_middle_of_its_fetch_is_repeated_with_the_same_result(running: RunningSandbox) -> None:
     running.misbehave({"stall_after_rows": 500})
     running.trigger("killed")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from open_orders.execution import Execution
+from open_orders.execution import Execution, RunState
 from open_orders.job_log_hook import JobLogHook
 from sandbox.ports import find_free_port
 from sandbox.tds.scripted_engine import ScriptedEngine
@@ -33,7 +33,8 @@ def execution() -> Callable[..., Execution]:
             "step": "connect",
             "attempt": 1,
             "attempts": 3,
-            "is_active": lambda _dag_id, _run_id: True,
+            "run_started_at": None,
+            "run_state": lambda _dag_id, _run_id: RunState.ACTIVE,
         }
         return Execution(**(values | changes))
 

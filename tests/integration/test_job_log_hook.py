@@ -14,12 +14,19 @@ from airflow.sdk.log import mask_secret
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from open_orders.errors import JobAlreadyRunningError, JobError, JobLogClosedError, SuspiciousSourceError
-from open_orders.execution import Execution
+from open_orders.errors import (
+    JobAlreadyRunningError,
+    JobError,
+    JobLogClosedError,
+    SchemaVersionError,
+    SuspiciousSourceError,
+)
+from open_orders.execution import Execution, RunState
 from open_orders.job_log_hook import JobLogHook
-from open_orders.job_log_store import Counts
+from open_orders.job_log_store import Counts, Holder, JobLogStore
 from open_orders.job_names import candidate_names
 from open_orders.models import JobLog, JobLogDetail
+from sandbox.postgres import EmbeddedPostgres
 
 Database = psycopg.Connection[Any]
 MakeExecution = Callable[..., Execution]
@@ -33,6 +40,16 @@ def status(database: Database, run_id: str) -> tuple[Any, ...]:
 
 def texts(database: Database) -> list[str]:
     return [row[0] for row in database.execute("SELECT message FROM job_log_details ORDER BY created_at, id")]
+
+
+def states(**known: RunState) -> Callable[[str, str], RunState]:
+    """Return Airflow's answer to what state a run is in, by run id."""
+    return lambda _dag_id, run_id: known.get(run_id, RunState.ACTIVE)
+
+
+def close(run_id: str, reason: str, *, clear_number: int = 0, succeeded: bool = False) -> bool:
+    """Close a run's log as the DAG's callbacks do."""
+    return JobLogHook().close_run("sync_open_orders", run_id, clear_number, reason, succeeded=succeeded)
 
 
 def test_names_are_utc_timestamps_with_suffixes_on_collision(orders: Database, execution: MakeExecution) -> None:
@@ -112,10 +129,121 @@ def test_cleared_run_continues_its_closed_log_and_says_so(orders: Database, exec
     assert any("Run cleared: job log" in text and "ended as error" in text for text in texts(orders))
 
 
+def test_late_callback_does_not_close_a_run_that_was_cleared_since(orders: Database, execution: MakeExecution) -> None:
+    with pytest.raises(AirflowFailException), JobLogHook().step(execution(run_id="it")):
+        raise SuspiciousSourceError("too little")
+    with JobLogHook().step(execution(run_id="it", clear_number=1)) as log:
+        assert not close("it", "the first failure", clear_number=0)
+        log.heartbeat()
+    assert close("it", "the second failure", clear_number=1)
+    assert status(orders, "it") == (3, "connect", "the second failure")
+
+
+@pytest.mark.parametrize("closer", ["callback", "next run"])
+def test_success_of_which_other_steps_were_cleared_stays_a_success(
+    orders: Database, execution: MakeExecution, closer: str
+) -> None:
+    with JobLogHook().step(execution(run_id="it")) as log:
+        log.succeed(Counts(inserted=3, total_after=3))
+    with JobLogHook().step(execution(run_id="it", clear_number=1)):
+        pass
+    if closer == "callback":
+        assert close("it", "success", clear_number=1, succeeded=True)
+    else:
+        with JobLogHook().job(execution(run_id="next", run_state=states(it=RunState.SUCCEEDED))):
+            pass
+    assert status(orders, "it") == (2, "connect", None)
+    assert orders.execute("SELECT inserted, total_after FROM job_logs WHERE run_id = 'it'").fetchone() == (3, 3)
+    assert any(text.startswith("The run succeeded without repeating its last step") for text in texts(orders))
+
+
+def test_failure_after_a_success_of_the_same_run_keeps_none_of_its_counts(
+    orders: Database, execution: MakeExecution
+) -> None:
+    with JobLogHook().step(execution(run_id="it")) as log:
+        log.succeed(Counts(inserted=3, updated=1, deleted=2, total_after=3))
+    with pytest.raises(AirflowFailException), JobLogHook().step(execution(run_id="it", clear_number=1)):
+        raise SuspiciousSourceError("too little")
+    counts = orders.execute("SELECT status, inserted, updated, deleted, total_after FROM job_logs").fetchall()
+    assert counts == [(3, None, None, None, None)]
+
+
+def test_success_that_comes_while_the_retry_opens_is_recognised(
+    orders: Database, execution: MakeExecution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = JobLogHook()
+    first.open(execution(run_id="it", step="publish"))
+    enter_step = JobLogStore.enter_step
+
+    def commit_first(store: JobLogStore, holder: Holder, attempt: Execution) -> None:
+        first.succeed()
+        enter_step(store, holder, attempt)
+
+    monkeypatch.setattr(JobLogStore, "enter_step", commit_first)
+    with JobLogHook().step(execution(run_id="it", step="publish", attempt=2)) as log:
+        assert log.succeeded
+
+
+def test_run_id_that_is_used_again_continues_the_log_of_the_run_before(
+    orders: Database, execution: MakeExecution
+) -> None:
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    with JobLogHook().job(execution(run_id="it", clear_number=2, run_started_at=day)):
+        pass
+    with (
+        pytest.raises(AirflowFailException),
+        JobLogHook().step(execution(run_id="it", run_started_at=day + timedelta(hours=1))),
+    ):
+        raise SuspiciousSourceError("too little")
+    assert status(orders, "it") == (3, "connect", "connect: too little")
+    assert any(text.startswith("Run id used again: job log") for text in texts(orders))
+
+
+def test_attempt_that_lost_the_log_writes_nothing_more_to_it(orders: Database, execution: MakeExecution) -> None:
+    with pytest.raises(ValueError, match="I am late"), JobLogHook().step(execution(run_id="it", step="fetch")):
+        JobLogHook().open(execution(run_id="it", step="fetch", attempt=2))
+        raise ValueError("I am late")
+    assert [text for text in texts(orders) if "late" in text] == []
+
+
+@pytest.mark.parametrize(
+    "default",
+    [
+        "datestyle = 'SQL, DMY'",
+        "default_transaction_isolation = 'serializable'",
+        "default_transaction_read_only = on",
+        "idle_in_transaction_session_timeout = 1",
+        "client_encoding = 'LATIN1'",
+        "timezone = 'Asia/Tokyo'",
+    ],
+)
+def test_defaults_of_the_database_do_not_matter(
+    orders: Database, orders_dsn: str, execution: MakeExecution, default: str
+) -> None:
+    name = orders_dsn.rsplit("/", 1)[1]
+    orders.execute(f"ALTER DATABASE {name} SET {default}")
+    hook = JobLogHook()
+    with hook.job(execution(run_id="it")), hook.connect("test") as connection, connection.transaction():
+        hook.advance(connection)
+        hook.detail("Müşteri 日本 😀")
+    assert status(orders, "it")[0] == 2
+    assert "Müşteri 日本 😀" in texts(orders)
+
+
+def test_database_of_another_encoding_is_refused(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, execution: MakeExecution
+) -> None:
+    with psycopg.connect(postgres.dsn(), autocommit=True) as server:
+        server.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0")
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", postgres.dsn("latin"))
+    with pytest.raises(SchemaVersionError, match="encoding LATIN1, expected UTF8"):
+        JobLogHook().open(execution())
+
+
 def test_step_of_a_log_that_was_closed_stops(orders: Database, execution: MakeExecution) -> None:
     hook = JobLogHook()
     hook.open(execution(run_id="it"))
-    assert JobLogHook().close_run("sync_open_orders", "it", "marked failed")
+    assert close("it", "marked failed")
     with (
         pytest.raises(AirflowFailException, match="closed or taken over.*marked failed.*clear it"),
         JobLogHook().step(execution(run_id="it", step="fetch")),
@@ -130,11 +258,11 @@ def test_of_success_and_failure_only_the_first_counts_and_the_loser_learns_it(
 ) -> None:
     hook = JobLogHook()
     hook.open(execution(run_id="it"))
-    assert JobLogHook().close_run("sync_open_orders", "it", "timed out")
+    assert close("it", "timed out")
     with pytest.raises(JobLogClosedError):
         hook.succeed(Counts(fetched=1))
     assert not hook.fail("too late")
-    assert not JobLogHook().close_run("sync_open_orders", "it", "again")
+    assert not close("it", "again")
     assert status(orders, "it") == (3, "connect", "timed out")
     assert [text for text in texts(orders) if "finished" in text] == []
 
@@ -142,7 +270,7 @@ def test_of_success_and_failure_only_the_first_counts_and_the_loser_learns_it(
 def test_success_is_not_overwritten_by_the_callback(orders: Database, execution: MakeExecution) -> None:
     with JobLogHook().job(execution(run_id="it")):
         pass
-    assert not JobLogHook().close_run("sync_open_orders", "it", "task_failure")
+    assert not close("it", "task_failure")
     assert status(orders, "it")[0] == 2
 
 
@@ -172,11 +300,11 @@ def test_second_run_of_a_job_is_refused_while_the_first_is_alive(orders: Databas
 @pytest.mark.parametrize("why", ["Airflow no longer runs it", "no heartbeat"])
 def test_next_run_closes_the_log_of_a_dead_one(orders: Database, execution: MakeExecution, why: str) -> None:
     JobLogHook().open(execution(run_id="dead", step="fetch"))
-    is_active = lambda _dag_id, run_id: run_id != "dead" or why == "no heartbeat"  # noqa: E731
+    run_state = states(dead=RunState.ACTIVE if why == "no heartbeat" else RunState.OVER)
     last_sign = datetime.now(UTC) - timedelta(hours=1)
     if why == "no heartbeat":
         orders.execute("UPDATE job_logs SET heartbeat_at = %s", [last_sign])
-    with JobLogHook().job(execution(run_id="next", is_active=is_active)):
+    with JobLogHook().job(execution(run_id="next", run_state=run_state)):
         pass
     code, step, summary = status(orders, "dead")
     assert (code, step) == (3, "fetch")
@@ -192,8 +320,8 @@ def test_next_run_closes_the_log_of_a_dead_one(orders: Database, execution: Make
 def test_close_dead_leaves_living_logs_and_its_own_alone(orders: Database, execution: MakeExecution) -> None:
     JobLogHook().open(execution(dag_id="alive", run_id="alive"))
     JobLogHook().open(execution(dag_id="dead", run_id="dead"))
-    is_active = lambda dag_id, _run_id: dag_id == "alive"  # noqa: E731
-    with JobLogHook().job(execution(dag_id="maintain_job_logs", run_id="m", is_active=is_active)) as log:
+    run_state = states(dead=RunState.OVER)
+    with JobLogHook().job(execution(dag_id="maintain_job_logs", run_id="m", run_state=run_state)) as log:
         assert len(log.close_dead()) == 1
     assert [status(orders, run_id)[0] for run_id in ("alive", "dead", "m")] == [1, 3, 2]
 

@@ -124,10 +124,10 @@ def test_command_line_migrates_says_where_it_is_and_keeps_the_password_to_itself
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", empty_dsn)
     password = empty_dsn.split(":")[2].split("@")[0]
     for arguments, says in [
-        (["current"], "is at revision none, the code needs 0002"),
-        ([], "is at revision 0002"),
+        (["current"], f"is at revision none, the code needs {HEAD}"),
+        ([], f"is at revision {HEAD}"),
         (["downgrade", "0001"], "is at revision 0001"),
-        (["upgrade"], "is at revision 0002"),
+        (["upgrade"], f"is at revision {HEAD}"),
     ]:
         assert main(arguments) == 0
         printed = capsys.readouterr().out

@@ -41,7 +41,7 @@ def test_reader_polling_all_the_time_sees_only_whole_snapshots(
         for number in range(1, PUBLISHES + 1):
             _republish(sync, orders, number)
         deliver(PUBLISHES + 1)
-        sync.run(STEPS)
+        sync.run(STEPS, params={"max_drop_share": 1.0})
     finally:
         done.set()
         thread.join()

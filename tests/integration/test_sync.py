@@ -266,7 +266,11 @@ def test_dates_import_from_every_form_that_loses_nothing(sync: Sync, erp: Erp, o
     [
         (4, 0, "The source returned no orders; open_orders keeps its 4 orders. .* allow_empty"),
         (0, 0, "The source returned no orders; open_orders keeps its 0 orders"),
-        (4, 1, "The source returned 1 order, 75% fewer than before .limit 50%.; open_orders keeps its 4 orders.*drop"),
+        (
+            4,
+            1,
+            "3 orders of 4 would disappear, 75% .limit 50%.: the source returned 1 order, .* keeps its 4 orders.*drop",
+        ),
     ],
 )
 def test_suspicious_source_is_refused_and_changes_nothing(
@@ -294,9 +298,43 @@ def test_drop_of_exactly_the_share_is_published(sync: Sync, erp: Erp, orders: Da
     assert len(published(orders)) == 2
 
 
+def test_orders_that_are_all_replaced_by_others_count_as_a_drop(sync: Sync, erp: Erp, orders: Database) -> None:
+    erp.rows = [order(f"SO{number}") for number in range(4)]
+    sync.run()
+    erp.rows = [order(f"OTHER{number}") for number in range(4)]
+    with pytest.raises(AirflowFailException, match="4 orders of 4 would disappear, 100%"):
+        sync.run()
+    assert published(orders) == ["SO0", "SO1", "SO2", "SO3"]
+
+
+def test_publish_of_an_empty_run_does_not_empty_the_table_of_a_later_one(
+    sync: Sync, erp: Erp, orders: Database
+) -> None:
+    sync.run(run_id="empty", params={"allow_empty": True})
+    erp.rows = [order()]
+    sync.run()
+    sync.run(STEPS[:3], run_id="dies")
+    orders.execute("UPDATE job_logs SET status = 3 WHERE run_id = 'dies'")
+    with pytest.raises(AirflowFailException, match="a later run took its place"):
+        sync.run(STEPS[4:], run_id="empty", clear_number=1, params={"allow_empty": True})
+    assert published(orders) == ["SO1"]
+
+
+def test_reject_that_comes_again_with_other_values_replaces_the_one_before(
+    sync: Sync, erp: Erp, orders: Database
+) -> None:
+    for minute in range(3):
+        moment = datetime(2026, 1, 1, 0, minute)
+        erp.rows = [order(), order("SO2", customer_code=None, source_updated_at=moment)]
+        sync.run()
+    assert rejected(orders) == [("customer_code is missing", 1)]
+    seen = orders.execute("""SELECT "row" ->> 'source_updated_at' FROM rejected_orders""").fetchall()
+    assert seen == [("2026-01-01 00:02:00",)]
+
+
 def test_source_of_which_every_row_is_rejected_is_refused(sync: Sync, erp: Erp, orders: Database) -> None:
     erp.rows = [order(""), order(" ")]
-    with pytest.raises(AirflowFailException, match="All 2 orders were rejected; open_orders keeps its 0 orders"):
+    with pytest.raises(AirflowFailException, match="Every row was rejected .2 orders.; open_orders keeps its 0 orders"):
         sync.run(params={"allow_empty": True})
     assert len(rejected(orders)) == 2
 

@@ -5,16 +5,14 @@ from typing import Any
 
 import pytest
 
-from open_orders.execution import Execution
+from open_orders.execution import Execution, RunState
 
 
 def context(**run: Any) -> Any:
     values: dict[str, Any] = {"dag_id": "d", "run_id": "r", "run_type": SimpleNamespace(value="manual")}
-    counted: list[tuple[Any, ...]] = []
 
     def get_dr_count(dag_id: str, run_ids: list[str], states: list[str]) -> int:
-        counted.append((dag_id, run_ids, states))
-        return 1 if run_ids == ["alive"] else 0
+        return sum(1 for run_id in run_ids if run_id in states)
 
     task_instance = SimpleNamespace(task_id="fetch", try_number=2, max_tries=2, get_dr_count=get_dr_count)
     return {"dag_run": SimpleNamespace(**(values | run)), "ti": task_instance}
@@ -25,8 +23,13 @@ def test_execution_is_read_from_the_context() -> None:
     assert (execution.dag_id, execution.run_id, execution.step) == ("d", "r", "fetch")
     assert (execution.attempt, execution.attempts, execution.is_last_attempt) == (2, 3, False)
     assert execution.clear_number == 3
-    assert execution.is_active("d", "alive")
-    assert not execution.is_active("d", "dead")
+    assert [execution.run_state("d", state) for state in ("queued", "running", "success", "failed", "unknown")] == [
+        RunState.ACTIVE,
+        RunState.ACTIVE,
+        RunState.SUCCEEDED,
+        RunState.OVER,
+        RunState.OVER,
+    ]
 
 
 @pytest.mark.parametrize(

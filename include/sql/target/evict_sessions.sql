@@ -3,4 +3,5 @@
 -- Result: one row for each session ended.
 SELECT pg_terminate_backend(pid)
 FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = %(application_name)s AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND application_name = %(application_name)s
+    AND usename = current_user AND pid <> pg_backend_pid()

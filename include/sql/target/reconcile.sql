@@ -1,7 +1,7 @@
 -- Everything that has to add up before publishing.
 -- Identifiers: table, landing, staging, batches. Parameters: job_log_id bigint.
 -- Result: one row: fetched, landed (rows), noted (rows that the batches say landed), imported, rejected,
---   staged (rows), published (rows before this publish), unfinished (batches not imported).
+--   staged (rows), published (rows before this publish), batches, unfinished (batches not imported).
 SELECT
     (SELECT fetched FROM job_logs WHERE id = %(job_log_id)s) AS fetched,
     (SELECT count(*) FROM {landing} WHERE job_log_id = %(job_log_id)s) AS landed,
@@ -10,6 +10,7 @@ SELECT
     coalesce(sum(rejected), 0)::bigint AS rejected,
     (SELECT count(*) FROM {staging}) AS staged,
     (SELECT count(*) FROM {table}) AS published,
+    count(*) AS batches,
     count(*) FILTER (WHERE imported IS NULL) AS unfinished
 FROM {batches}
 WHERE job_log_id = %(job_log_id)s

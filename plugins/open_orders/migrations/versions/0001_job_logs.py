@@ -29,6 +29,8 @@ def upgrade() -> None:
         sa.Column("triggered_by", sa.Text),
         sa.Column("started_at", TIMESTAMP, nullable=False),
         sa.Column("completed_at", TIMESTAMP),
+        sa.Column("run_started_at", TIMESTAMP),
+        sa.Column("succeeded_at", TIMESTAMP),
         sa.Column("heartbeat_at", TIMESTAMP, nullable=False),
         *(
             sa.Column(count, sa.BigInteger)
