@@ -109,3 +109,17 @@ def test_oldest_of_too_many_changes_are_forgotten_but_never_those_of_the_last_sy
     erp.rows = [order(f"SO{number}") for number in range(7)]
     second = sync.run()
     assert [len(changes(orders, run.run_id)) for run in (first, second)] == [0, 4]
+
+
+def test_only_a_part_of_a_mass_change_is_recorded_but_all_of_it_is_published_and_counted(
+    sync: Sync, erp: Erp, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "CHANGES_PER_SYNC", 2)
+    erp.rows = [order(f"SO{number}") for number in range(10)]
+    sync.run()
+    erp.rows = [order(f"SO{number}", warehouse="W9") for number in range(5)]
+    run = sync.run()
+    assert [kind for kind, _, _, _ in changes(orders, run.run_id)] == ["closed"] * 2 + ["changed"] * 2
+    log = orders.execute("SELECT updated, deleted, total_after FROM job_logs WHERE run_id = %s", [run.run_id])
+    assert log.fetchone() == (5, 5, 5)
+    assert orders.execute("SELECT count(*) FROM open_orders WHERE warehouse = 'W9'").fetchone() == (5,)
