@@ -159,6 +159,7 @@ class Quickstart:
             # The command asks for the password twice; on the command line everybody could read it.
             answers = [self._state.read_secret("admin_password")] * 2
             run(f"User {ADMIN} created", "airflow-user.log", *arguments, answers=answers).wait()
+            run("Permissions given", "permissions.log", "open_orders.web.permissions").wait()
             self._state.migrated_file.write_text(fingerprint)
 
     def _start_stand_in(
@@ -222,8 +223,9 @@ def _connect_to(postgres: EmbeddedPostgres, database: str) -> Connection:
 
 
 def _fingerprint(state: State) -> str:
-    """Return what changes with the version of Airflow or with the database that was migrated for it."""
-    packages = hashlib.sha256((REPOSITORY / "requirements-dev.txt").read_bytes()).hexdigest()
+    """Return what changes with the version of Airflow, with our permissions or with the database set up for them."""
+    files = (REPOSITORY / "requirements-dev.txt", REPOSITORY / "plugins" / "open_orders" / "web" / "permissions.py")
+    packages = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     return f"{packages} {(state.postgres_dir / 'PG_VERSION').stat().st_mtime_ns}"
 
 

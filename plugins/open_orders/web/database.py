@@ -1,0 +1,101 @@
+"""Reading the orders database for a page: pooled connections, read-only transactions, a limit on each statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
+from typing import Any, cast
+
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from open_orders.schema_version import check_revision
+
+CONNECTION_ID = "orders_db"
+APPLICATION_NAME = "open_orders web"
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_S = 10
+
+
+class DatabaseUnreachableError(Exception):
+    """The orders database does not answer, or nobody said where it is."""
+
+
+class StatementTimeoutError(Exception):
+    """The orders database was too slow for a page."""
+
+
+@cache
+def engine() -> Engine:
+    """Return the process's engine on the connection `orders_db`; nothing is connected before the first read."""
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=_connect,
+        # The api-server answers in up to 40 threads; that many connections would be for nobody's good.
+        pool_size=2,
+        max_overflow=6,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        # A connection that was changed in Airflow takes effect without a restart.
+        pool_recycle=300,
+        isolation_level="REPEATABLE READ",
+    )
+
+
+def _connect() -> psycopg.Connection[Any]:
+    """Return a new psycopg connection, made as the pipeline's are, with its login and extras."""
+    connection = deepcopy(PostgresHook(CONNECTION_ID).connection)
+    # Without a limit a host that drops packets would hold a page for minutes.
+    connection.extra = json.dumps({"connect_timeout": CONNECT_TIMEOUT_S, **connection.extra_dejson})
+    made = cast("psycopg.Connection[Any]", PostgresHook(connection=connection).get_conn())
+    made.execute(
+        "SELECT set_config('application_name', %s, false), set_config('TimeZone', 'UTC', false)", [APPLICATION_NAME]
+    )
+    made.commit()
+    return made
+
+
+@contextmanager
+def read(timeout_s: float = STATEMENT_TIMEOUT_S) -> Iterator[Session]:
+    """Yield a session in one read-only transaction, in which all selects see the same moment.
+
+    Raises DatabaseUnreachableError, SchemaVersionError when the tables are not those of this code, and
+    StatementTimeoutError when one statement takes longer than `timeout_s`.
+    """
+    try:
+        with Session(engine(), autoflush=False) as session:
+            session.execute(text("SET TRANSACTION READ ONLY"))
+            session.execute(
+                text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": str(int(timeout_s * 1000))}
+            )
+            driver: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
+            check_revision(driver)
+            yield session
+    except AirflowNotFoundException as error:
+        raise DatabaseUnreachableError(f"There is no Airflow connection {CONNECTION_ID}") from error
+    except PoolTimeoutError as error:
+        raise DatabaseUnreachableError("All connections to the orders database are in use") from error
+    except DBAPIError as error:
+        raise _explain(error) or error from error
+    except psycopg.OperationalError as error:
+        raise DatabaseUnreachableError(_first_line(error)) from error
+
+
+def _explain(error: DBAPIError) -> Exception | None:
+    if isinstance(error.orig, psycopg.errors.QueryCanceled):
+        return StatementTimeoutError("The orders database took too long to answer")
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return DatabaseUnreachableError(_first_line(error.orig))
+    return None
+
+
+def _first_line(error: BaseException | None) -> str:
+    return (str(error).splitlines() or [""])[0]

@@ -1,0 +1,192 @@
+"""The pages of the job logs: the list, one log, the tab of a DAG run, and a log as a text file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from sqlalchemy.orm import Session
+
+from open_orders.job_status import JobStatus
+from open_orders.models import JobLog, JobLogDetail
+from open_orders.web.auth import SYNC_DAG_ID, JobLogsReader
+from open_orders.web.database import read
+from open_orders.web.job_log_filter import STATUSES, Filter, Paging, clean_query
+from open_orders.web.job_log_queries import (
+    COUNT_LIMIT,
+    MAX_LINES,
+    LogView,
+    count_by_status,
+    find_by_name,
+    find_by_run,
+    logs_itself,
+    read_active,
+    read_activity,
+    read_details,
+    read_jobs,
+    read_neighbours,
+    read_page,
+    read_progress,
+    stream_details,
+)
+from open_orders.web.job_log_trend import HEIGHT, WIDTH, read_error_shapes, read_trend
+from open_orders.web.numbers import number, visible
+from open_orders.web.problems import NotFoundError
+from open_orders.web.rendering import render
+from open_orders.web.verdict import read_verdict
+
+router = APIRouter()
+Level = Literal["", "info", "warning", "error"]
+Search = Annotated[str, Query(max_length=200)]
+DOWNLOAD_TIMEOUT_S = 120
+
+
+@router.get("/", response_class=HTMLResponse)
+def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, position: Paging) -> Response:
+    """Return the job logs that the filter keeps, newest first, 25 a page."""
+    with read() as session:
+        now = datetime.now(UTC)
+        page = read_page(session, chosen, position, now)
+        context: dict[str, Any] = {
+            "page": page,
+            "counts": count_by_status(session, chosen, now),
+            "jobs": read_jobs(session),
+            "active": read_active(session, now),
+            "activity": read_activity(session, now),
+            "trend": read_trend(session, chosen.job),
+            "shapes": read_error_shapes(session, now),
+            "verdict": read_verdict(session, now),
+        }
+    context |= {
+        "chosen": chosen,
+        "statuses": STATUSES,
+        "searched_since": chosen.searched_since(now),
+        "count_words": count_words,
+        "newer_url": page.newer and chosen.query(after=page.newer),
+        "older_url": page.older and chosen.query(before=page.older),
+        "is_first": position is None,
+        "back": clean_query(request.url.query),
+        "trend_size": (WIDTH, HEIGHT),
+        "may_trigger": reader.may_trigger,
+    }
+    return render(request, reader, "job_logs/list.html", title="Job Logs", **context)
+
+
+@router.get("/run", response_class=HTMLResponse)
+def show_run(
+    request: Request,
+    reader: JobLogsReader,
+    dag_id: Annotated[str, Query(max_length=300)] = "",
+    run_id: Annotated[str, Query(max_length=300)] = "",
+    level: Level = "",
+    q: Search = "",
+) -> Response:
+    """Return the log of a DAG run, or why there is none: the tab of Airflow's run page."""
+    # No stored text holds a NUL character.
+    dag_id, run_id = dag_id.replace("\x00", ""), run_id.replace("\x00", "")
+    with read() as session:
+        log = find_by_run(session, dag_id, run_id)
+        others = log is not None or dag_id == SYNC_DAG_ID or logs_itself(session, dag_id)
+        context = _describe(session, log, level, q) if log else {}
+    if log is None:
+        context = {"dag_id": dag_id, "run_id": run_id, "logs_itself": others}
+        return render(request, reader, "job_logs/no_log.html", title="No job log", **context)
+    context |= {"hidden": {"dag_id": dag_id, "run_id": run_id}, "is_tab": True, "back": ""}
+    return render(request, reader, "job_logs/detail.html", title=log.name, **context)
+
+
+@router.get("/{name}", response_class=HTMLResponse)
+def show_job_log(
+    request: Request,
+    reader: JobLogsReader,
+    name: str,
+    level: Level = "",
+    q: Search = "",
+    back: Annotated[str, Query(max_length=2000)] = "",
+) -> Response:
+    """Return one job log with its messages; `back` is the query of the list that the reader came from."""
+    with read() as session:
+        context = _describe(session, find(session, name), level, q)
+    back = clean_query(back)
+    context |= {"hidden": {"back": back} if back else {}, "is_tab": False, "back": back}
+    return render(request, reader, "job_logs/detail.html", title=name, **context)
+
+
+@router.get("/{name}/download.txt")
+def download(name: str) -> Response:
+    """Return a job log as a text file, a line for each message, times in UTC."""
+    parts = _download_parts(name)
+    # The log is looked up before the answer begins: until then an error can still be a page.
+    file_name = next(parts)
+    headers = {"Content-Disposition": f'attachment; filename="{file_name}"'}
+    return StreamingResponse(parts, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def find(session: Session, name: str) -> JobLog:
+    """Return the log with a name; raises NotFoundError."""
+    log = find_by_name(session, name) if "\x00" not in name else None
+    if log is None:
+        raise NotFoundError(f"There is no job log {visible(name)}. It may be older than what is kept.")
+    return log
+
+
+def _describe(session: Session, log: JobLog, level: Level, q: str) -> dict[str, Any]:
+    """Return what the page of a log shows; line numbers count all messages, whichever are shown."""
+    now = datetime.now(UTC)
+    details = read_details(session, log.id, limit=MAX_LINES + 1)
+    lines = list(enumerate(details[:MAX_LINES], 1))
+    return {
+        "view": LogView(log, now, read_progress(session, [log.id]).get(log.id)),
+        "log": log,
+        "lines": [(at, detail) for at, detail in lines if _is_shown(detail, level, q)],
+        "line_count": len(lines),
+        "last_id": lines[-1][1].id if lines else 0,
+        "levels": {name: sum(detail.level == name for _, detail in lines) for name in ("info", "warning", "error")},
+        "is_cut": len(details) > MAX_LINES,
+        "level": level,
+        "q": q,
+        "neighbours": read_neighbours(session, log),
+        # The last attempt of each task, in the order of the run.
+        "tasks": list({detail.task_id: detail.try_number for _, detail in lines if detail.task_id}.items()),
+        "failed": log.status == JobStatus.ERROR,
+        "reason": _reason(log),
+    }
+
+
+def _is_shown(detail: JobLogDetail, level: Level, q: str) -> bool:
+    return (not level or detail.level == level) and q.casefold() in detail.message.casefold()
+
+
+def _reason(log: JobLog) -> str:
+    """Return the error without the name of the step that it begins with."""
+    summary = log.error_summary or "No reason was given"
+    return summary.removeprefix(f"{log.step}: ") if log.step else summary
+
+
+def _download_parts(name: str) -> Iterator[str]:
+    """Yield the file's name, then the file."""
+    with read(DOWNLOAD_TIMEOUT_S) as session:
+        log = find(session, name)
+        yield f"job_log_{''.join(sign for sign in log.name if sign.isascii() and (sign.isalnum() or sign in '_-'))}.txt"
+        view = LogView(log, datetime.now(UTC))
+        yield f"Job log {visible(log.name)} of {visible(log.job_name)}: {view.status}\n"
+        yield f"Run {visible(log.run_id)}, started {_utc(log.started_at)}\n"
+        if log.error_summary:
+            yield f"Error: {visible(log.error_summary)}\n"
+        yield "\n"
+        for detail in stream_details(session, log.id):
+            origin = f"{visible(detail.task_id or '-')}#{detail.try_number or 1}"
+            message = visible(detail.message).replace("\n", "\n    ")
+            yield f"{_utc(detail.created_at)}  {detail.level:<7}  {origin:<16}  {message}\n"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " +00:00"
+
+
+def count_words(count: int) -> str:
+    """Return a count as far as it was counted: `286`, `1,000+`."""
+    return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else number(count)

@@ -1,0 +1,96 @@
+"""The verdict as JSON: for uptime monitors, and for the panel on Airflow's home page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+
+from open_orders.web.auth import JOB_LOGS, JobLogsReader, require
+from open_orders.web.database import read
+from open_orders.web.rendering import render, status_word
+from open_orders.web.strip import Cell
+from open_orders.web.verdict import Verdict, read_verdict
+from open_orders.web.verdict_queries import LogRow, read_latest
+
+router = APIRouter()
+LATEST = 5
+
+
+@router.get("/api/health", tags=["verdict"], dependencies=[Depends(require(JOB_LOGS))])
+def health() -> Response:
+    """Return 200 while the sync works (green, amber), else 503: red, no run yet, orders database unreachable."""
+    with read() as session:
+        verdict = read_verdict(session, datetime.now(UTC))
+    return JSONResponse(describe(verdict), 200 if verdict.sync_is_usable else 503)
+
+
+@router.get("/api/panel", tags=["verdict"])
+def panel(reader: JobLogsReader) -> dict[str, Any]:
+    """Return the verdict, the cells of the 24-hour strip and the last five job logs."""
+    with read() as session:
+        now = datetime.now(UTC)
+        verdict = read_verdict(session, now)
+        latest = read_latest(session, LATEST)
+    return {
+        **describe(verdict),
+        "cells": [_describe_cell(cell) for cell in verdict.cells],
+        "job_logs": [_describe_log(log) for log in latest],
+        "may_read_open_orders": reader.may_read("Open Orders"),
+    }
+
+
+@router.get("/verdict", include_in_schema=False)
+def fragment(request: Request, reader: JobLogsReader) -> Response:
+    """Return the verdict's part of a page, for a page that is open to bring it up to date."""
+    with read() as session:
+        verdict = read_verdict(session, datetime.now(UTC))
+    return render(request, reader, "verdict.html", verdict=verdict)
+
+
+def describe(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict as the API gives it: stable names, ISO times in UTC."""
+    last = verdict.last_success
+    return {
+        "level": verdict.level,
+        "headline": verdict.headline,
+        "sentence": verdict.sentence,
+        "last_success": None if last is None else {"name": last.name, "completed_at": _iso(last.completed_at)},
+        "runs_expected": verdict.expected,
+        "runs_succeeded": verdict.succeeded,
+        "runs_failed": verdict.errors,
+        "runs_missed": verdict.missed,
+        "paused": verdict.paused,
+        "next_run_at": _iso(verdict.next_run_at),
+        "amber_at": _iso(verdict.amber_at),
+        "red_at": _iso(verdict.red_at),
+        "as_of": _iso(verdict.now),
+    }
+
+
+def _describe_cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "at": _iso(cell.at),
+        "until": _iso(cell.until),
+        "outcome": cell.outcome,
+        "words": cell.words,
+        "job_log": cell.name,
+        "duration_s": cell.duration_s,
+        "height": cell.height,
+    }
+
+
+def _describe_log(log: LogRow) -> dict[str, Any]:
+    return {
+        "name": log.name,
+        "status": status_word(log.status),
+        "started_at": _iso(log.started_at),
+        "completed_at": _iso(log.completed_at),
+        "error_summary": log.error_summary,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()
