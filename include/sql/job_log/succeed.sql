@@ -4,8 +4,7 @@
 -- Result: duration_s (seconds from start to now) when it moved.
 -- Index: job_logs_pkey.
 UPDATE job_logs
-SET status = 2, completed_at = clock_timestamp(), succeeded_at = clock_timestamp(), heartbeat_at = clock_timestamp(),
-    updated_at = clock_timestamp(),
+SET status = 2, completed_at = clock_timestamp(), succeeded_at = clock_timestamp(), updated_at = clock_timestamp(),
     fetched = coalesce(%(fetched)s::bigint, fetched),
     imported = coalesce(%(imported)s::bigint, imported),
     rejected = coalesce(%(rejected)s::bigint, rejected),
