@@ -26,14 +26,19 @@ def remember_environment(state: State, environment: Mapping[str, str]) -> None:
     state.environment_file.write_text(json.dumps(kept))
 
 
-def main(program: str, arguments: list[str]) -> NoReturn:
-    """Become `airflow` or `psql` in the sandbox's environment; exits with 3 when there is no sandbox."""
+def read_environment() -> tuple[State, dict[str, str]]:
+    """Return the sandbox's state and what was remembered; exits with 3 when there is no sandbox."""
     state = State(find_state_root())
     try:
-        remembered: dict[str, str] = json.loads(state.environment_file.read_text())
+        return state, json.loads(state.environment_file.read_text())
     except FileNotFoundError:
         print(f"There is no sandbox in {state.root}: start one with bin/quickstart", file=sys.stderr)
         sys.exit(3)
+
+
+def main(program: str, arguments: list[str]) -> NoReturn:
+    """Become `airflow` or `psql` in the sandbox's environment; exits with 3 when there is no sandbox."""
+    _, remembered = read_environment()
     environment = {**os.environ, **remembered}
     if program == "airflow":
         os.execvpe(sys.executable, [sys.executable, "-m", "airflow", *arguments], environment)

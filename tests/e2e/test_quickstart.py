@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from sandbox.ports import find_free_port
-
-ROOT = Path(__file__).parents[2]
-READY = "A new run comes every five minutes"
-START_TIMEOUT_S = 240
-RUN_TIMEOUT_S = 240
+from tests.e2e.running_sandbox import ROOT, RUN_TIMEOUT_S, START_TIMEOUT_S, RunningSandbox, build_environment
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -36,8 +26,7 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(state_dir: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "OPEN_ORDERS"))}
-    return {**inherited, "OPEN_ORDERS_SANDBOX_DIR": str(state_dir)}
+    return build_environment(state_dir)
 
 
 @pytest.fixture(scope="module")
@@ -79,105 +68,11 @@ def test_run_against_a_source_that_refuses_logins_fails_and_says_why(once: Calla
     assert re.search(r"Job log \d{8}_\d{6}: ERROR - connect: SQL Server 127.0.0.1:\d+/ERP refused the login", output)
 
 
-class RunningSandbox:
-    """A quickstart that was left running."""
-
-    def __init__(self, state_dir: Path, environment: dict[str, str]) -> None:
-        self.state_dir = state_dir
-        self.environment = environment
-        self.port = find_free_port()
-        self.output = state_dir.parent / "quickstart.txt"
-        command = [ROOT / "bin" / "quickstart", "--port", str(self.port)]
-        with self.output.open("w") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
-        self.await_true(lambda: READY in self.output.read_text(), START_TIMEOUT_S, "the quickstart")
-
-    def await_true(self, condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if found := condition():
-                return found
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        pytest.fail(f"{what} did not come within {timeout_s} s\n{self.output.read_text()}")
-
-    def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [ROOT / "bin" / "airflow", *arguments], capture_output=True, text=True, env=self.environment, check=False
-        )
-
-    def query(self, statement: str, *values: Any) -> list[dict[str, Any]]:
-        environment = json.loads((self.state_dir / "environment.json").read_text())
-        address = environment["AIRFLOW_CONN_ORDERS_DB"].replace("postgres://", "postgresql://")
-        with psycopg.connect(address, row_factory=dict_row) as connection:
-            return connection.execute(statement, values).fetchall()
-
-    def log_of(self, run_id: str) -> dict[str, Any]:
-        found = self.query("SELECT * FROM job_logs WHERE run_id = %s", run_id)
-        return found[0] if found else {"status": None}
-
-    def messages_of(self, run_id: str) -> list[str]:
-        statement = """SELECT message FROM job_log_details JOIN job_logs ON job_logs.id = job_log_id
-                       WHERE run_id = %s ORDER BY job_log_details.created_at, job_log_details.id"""
-        return [row["message"] for row in self.query(statement, run_id)]
-
-    def trigger(self, run_id: str, configuration: dict[str, Any] | None = None) -> None:
-        options = ["-c", json.dumps(configuration)] if configuration is not None else []
-        done = self.airflow("dags", "trigger", "sync_open_orders", "--run-id", run_id, *options)
-        assert done.returncode == 0, done.stderr
-
-    def await_end(self, run_id: str) -> dict[str, Any]:
-        def ended() -> dict[str, Any] | None:
-            log = self.log_of(run_id)
-            return log if log["status"] in (2, 3) else None
-
-        return dict(self.await_true(ended, RUN_TIMEOUT_S, f"the end of run {run_id}"))
-
-    def await_message(self, run_id: str, text: str) -> None:
-        self.await_true(
-            lambda: any(text in message for message in self.messages_of(run_id)), RUN_TIMEOUT_S, f"message {text!r}"
-        )
-
-    def misbehave(self, faults: dict[str, Any] | None) -> None:
-        file = self.state_dir / "faults.json"
-        if faults is None:
-            file.unlink()
-        else:
-            file.write_text(json.dumps(faults))
-
-    def task_processes(self) -> list[psutil.Process]:
-        """Return the processes that run task code now, not their supervisors."""
-        found = []
-        for process in psutil.Process(self.process.pid).children(recursive=True):
-            # A process may end while it is looked at.
-            with suppress(psutil.NoSuchProcess):
-                if re.fullmatch(r"airflow worker -- [0-9a-f-]{36}", " ".join(process.cmdline()).strip()):
-                    found.append(process)
-        return found
-
-    def call_api(self, method: str, path: str, body: dict[str, Any]) -> None:
-        """Ask Airflow's REST API, as admin, to do what a person does in the web UI."""
-        base = f"http://127.0.0.1:{self.port}"
-        password = (self.state_dir / "secrets" / "admin_password").read_text()
-        headers = {"Content-Type": "application/json"}
-        for verb, url, content in (
-            ("POST", "/auth/token", {"username": "admin", "password": password}),
-            (method, f"/api/v2/dags/sync_open_orders/{path}", body),
-        ):
-            request = urllib.request.Request(base + url, json.dumps(content).encode(), headers, method=verb)
-            with urllib.request.urlopen(request, timeout=30) as response:
-                answer = json.load(response)
-            headers["Authorization"] = f"Bearer {answer.get('access_token')}"
-
-
 @pytest.fixture(scope="module")
 def running(state_dir: Path, environment: dict[str, str]) -> Iterator[RunningSandbox]:
     sandbox = RunningSandbox(state_dir, environment)
     yield sandbox
-    if sandbox.process.poll() is None:
-        sandbox.process.send_signal(signal.SIGINT)
-        sandbox.process.wait(timeout=60)
+    sandbox.stop()
 
 
 def test_trigger_from_the_command_line_takes_its_parameters(running: RunningSandbox) -> None:

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from open_orders.web.permissions import OWN_ROLE
+from sandbox.browser import WIDE, Theme, open_chromium, open_context
+from sandbox.sample_history import add_day
+from tests.e2e.running_sandbox import RunningSandbox, build_environment
+from tests.ui.airflow_client import OTHER_ROLE, Airflow
+
+# Two cores that also run a scheduler take their time.
+expect.set_options(timeout=20_000)
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """Yield a quickstart that stays up, with a day of history."""
+    state_dir = tmp_path_factory.mktemp("pages with spaces") / "state"
+    sandbox = RunningSandbox(state_dir, build_environment(state_dir), "--rows", "3000")
+    try:
+        with psycopg.connect(sandbox.orders_dsn, autocommit=True) as orders:
+            add_day(orders)
+        yield sandbox
+    finally:
+        sandbox.stop()
+
+
+@pytest.fixture(scope="session")
+def airflow(running: RunningSandbox) -> Airflow:
+    """Return the sandbox's Airflow, with the users admin, viewer, reader, and other, who may read none of our pages."""
+    airflow = Airflow(f"http://127.0.0.1:{running.port}", {"admin": running.admin_password})
+    airflow.create_other_role()
+    for user, role in (("viewer", "Viewer"), ("reader", OWN_ROLE), ("other", OTHER_ROLE)):
+        airflow.create_user(user, role)
+    return airflow
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with open_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(chromium: Browser, airflow: Airflow) -> Iterator[OpenPage]:
+    """Yield a function that opens an address as a user; afterwards no script of ours may have failed.
+
+    Options: user ("" for nobody), theme, size, scripts (False: without JavaScript), expected_failure: the status of a
+    page that is an error.
+    """
+    contexts: list[BrowserContext] = []
+    failures: list[str] = []
+
+    def remember(message: ConsoleMessage) -> None:
+        ours = ("/job_logs", "/open_orders")
+        if message.type == "error" and any(part in message.location["url"] for part in ours):
+            failures.append(f"{message.location['url']}: {message.text}")
+
+    def opened(
+        path: str,
+        *,
+        user: str = "admin",
+        theme: Theme = "light",
+        size: tuple[int, int] = WIDE,
+        scripts: bool = True,
+        expected_failure: int | None = None,
+    ) -> Page:
+        context = open_context(chromium, airflow.url, theme=theme, size=size, scripts=scripts)
+        contexts.append(context)
+        if user:
+            context.add_cookies([{"name": "_token", "value": airflow.token(user), "url": airflow.url}])
+        page = context.new_page()
+        page.on("console", remember)
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        answer = page.goto(path)
+        assert answer
+        if expected_failure:
+            assert answer.status == expected_failure
+            # The browser reports the page itself as an error.
+            failures.clear()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert failures == []
