@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from open_orders.web.bare_addresses import BareAddresses
 from open_orders.web.lazy_app import LazyApp
 from open_orders.web.navigation import build_external_views, build_react_apps
 from open_orders.web.plugin_filter import PluginFilter
@@ -26,5 +27,6 @@ class OpenOrdersPlugin(AirflowPlugin):
     external_views: list[Any] = build_external_views()
     react_apps: list[Any] = build_react_apps()
     fastapi_root_middlewares: list[Any] = [  # noqa: RUF012 - Airflow declares it so
-        {"name": "Navigation only for who may read", "middleware": PluginFilter}
+        {"name": "Navigation only for who may read", "middleware": PluginFilter},
+        {"name": "Our addresses without a slash at the end", "middleware": BareAddresses},
     ]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal, cast
+
+StatusWord = Literal["new", "processing", "success", "error"]
 
 
 class JobStatus(IntEnum):
@@ -14,9 +17,9 @@ class JobStatus(IntEnum):
     ERROR = 3
 
     @property
-    def word(self) -> str:
+    def word(self) -> StatusWord:
         """The status as a reader sees it."""
-        return self.name.lower()
+        return cast(StatusWord, self.name.lower())
 
 
 OPEN_STATUSES = (JobStatus.NEW, JobStatus.PROCESSING)

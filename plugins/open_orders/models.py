@@ -63,9 +63,10 @@ class JobLog(Base):
         UniqueConstraint("name"),
         UniqueConstraint("dag_id", "run_id"),
         CheckConstraint("status BETWEEN 0 AND 3", name="status"),
-        Index(None, "created_at"),
+        Index("job_logs_created_at_id_idx", "created_at", "id"),
         Index("job_logs_status_created_at_id_idx", "status", "created_at", "id"),
         Index("job_logs_job_name_created_at_id_idx", "job_name", "created_at", "id"),
+        Index("job_logs_job_name_status_created_at_id_idx", "job_name", "status", "created_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

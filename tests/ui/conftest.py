@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect
 
 from open_orders.web.permissions import OWN_ROLE
 from sandbox.browser import WIDE, Theme, open_chromium, open_context
@@ -46,6 +46,10 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
+def is_ours(text: str) -> bool:
+    return "/job_logs" in text or "/open_orders" in text
+
+
 @pytest.fixture
 def open_page(chromium: Browser, airflow: Airflow) -> Iterator[OpenPage]:
     """Yield a function that opens an address as a user; afterwards no script of ours may have failed.
@@ -56,10 +60,14 @@ def open_page(chromium: Browser, airflow: Airflow) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
     failures: list[str] = []
 
-    def remember(message: ConsoleMessage) -> None:
-        ours = ("/job_logs", "/open_orders")
-        if message.type == "error" and any(part in message.location["url"] for part in ours):
+    def remember_message(message: ConsoleMessage) -> None:
+        if message.type == "error" and is_ours(message.location["url"]):
             failures.append(f"{message.location['url']}: {message.text}")
+
+    def remember_error(error: Error) -> None:
+        # Airflow's own scripts have errors, too.
+        if is_ours(error.stack or ""):
+            failures.append(f"{error.message}\n{error.stack}")
 
     def opened(
         path: str,
@@ -75,8 +83,8 @@ def open_page(chromium: Browser, airflow: Airflow) -> Iterator[OpenPage]:
         if user:
             context.add_cookies([{"name": "_token", "value": airflow.token(user), "url": airflow.url}])
         page = context.new_page()
-        page.on("console", remember)
-        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.on("console", remember_message)
+        page.on("pageerror", remember_error)
         answer = page.goto(path)
         assert answer
         if expected_failure:

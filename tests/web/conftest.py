@@ -56,18 +56,22 @@ def web(orders_dsn: str, root: FastAPI, reader: FakeUser, monkeypatch: pytest.Mo
     monkeypatch.setattr(auth, "failures", SignInFailures())
     with TestClient(root, base_url="http://airflow.example", follow_redirects=False) as client:
         yield WebClient(client, reader)
-    database.engine().dispose()
+    for made in (database.engine(), database.engine(downloads=True)):
+        made.dispose()
     database.engine.cache_clear()
 
 
 @pytest.fixture
 def queries(web: WebClient) -> Iterator[list[str]]:
-    """Yield the list of statements that the web's engine executes."""
+    """Yield the list of statements that the web executes, for pages and downloads."""
     executed: list[str] = []
 
     def remember(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         executed.append(statement)
 
-    event.listen(database.engine(), "before_cursor_execute", remember)
+    engines = (database.engine(), database.engine(downloads=True))
+    for made in engines:
+        event.listen(made, "before_cursor_execute", remember)
     yield executed
-    event.remove(database.engine(), "before_cursor_execute", remember)
+    for made in engines:
+        event.remove(made, "before_cursor_execute", remember)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fastapi.routing import APIRoute
 
+from open_orders.web import auth
 from open_orders.web.app import build_job_logs_app, build_open_orders_app
 from open_orders.web.auth import require
 from open_orders.web.security_headers import HEADERS
@@ -103,10 +107,36 @@ def test_nothing_changes_state(web: WebClient, path: str) -> None:
         assert web.http.request(method, path).status_code == 405
 
 
+@every_path
+def test_head_is_answered_as_get_without_the_body(web: WebClient, path: str) -> None:
+    for headers in ({"accept": "text/html"}, {"authorization": "Basic !"}):
+        head = web.http.head(path, headers=headers)
+        got = web.http.get(path, headers=headers)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+
+
+@every_path
+def test_open_page_whose_session_ended_does_not_make_the_browser_ask_for_a_password(web: WebClient, path: str) -> None:
+    web.reader.signed_in = False
+    answer = web.get(path, **{"x-requested-with": "fetch"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize("path", ["/job_logs/x/", "/job_logs/api/health/", "/open_orders/changes/"])
+def test_slash_too_many_leads_nowhere_least_of_all_to_the_host_of_the_request(web: WebClient, path: str) -> None:
+    web.reader.signed_in = False
+    answer = web.get(path, host="evil.example")
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
+
+
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example", "/%2F%2Fevil.example/"])
 def test_login_never_comes_back_to_another_host(web: WebClient, path: str) -> None:
     web.reader.signed_in = False
     answer = web.get(f"/job_logs{path}", host="evil.example")
+    assert answer.status_code in (302, 404)
     if answer.status_code == 302:
         target = urlsplit(answer.headers["location"])
         assert target.netloc == ""
@@ -126,6 +156,42 @@ def test_wrong_passwords_are_braked_for_that_user_only(web: WebClient) -> None:
     assert braked.status_code == 429
     assert int(braked.headers["retry-after"]) > 0
     assert web.http.get("/job_logs/api/panel", auth=("grace", PASSWORD)).status_code == 200
+
+
+def test_guessing_from_an_address_does_not_shut_out_who_signed_in_from_there(web: WebClient) -> None:
+    path = "/job_logs/api/activity"
+    assert web.get_with_password(path, PASSWORD).status_code == 200
+    for number in range(20):
+        assert web.http.get(path, auth=(f"guess{number}", "wrong")).status_code == 401
+    assert web.http.get(path, auth=("guess", "wrong")).status_code == 429
+    assert web.get_with_password(path, PASSWORD).status_code == 200
+    # But their own password is guarded as before.
+    for _ in range(5):
+        assert web.get_with_password(path, "wrong").status_code == 401
+    assert web.get_with_password(path, PASSWORD).status_code == 429
+
+
+def test_guesses_at_the_same_time_are_braked_too(web: WebClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    guesses = 20
+    all_at_once = Barrier(guesses, timeout=0.5)
+    checked: list[str] = []
+
+    def check(_headers: object, username: str, _password: str) -> None:
+        checked.append(username)
+        with suppress(BrokenBarrierError):
+            all_at_once.wait()
+
+    monkeypatch.setattr(auth, "_check_password", check)
+    with ThreadPoolExecutor(guesses) as threads:
+        answers = list(threads.map(lambda _: web.get_with_password("/job_logs/api/activity", "wrong"), range(guesses)))
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert len(checked) < 10
+
+
+def test_another_spelling_of_a_name_gives_no_more_guesses(web: WebClient) -> None:
+    for name in ("ada", "Ada", "ADA", "aDa", "adA"):
+        assert web.http.get("/job_logs/api/activity", auth=(name, "wrong")).status_code == 401
+    assert web.http.get("/job_logs/api/activity", auth=("AdA", "wrong")).status_code == 429
 
 
 @pytest.mark.parametrize("path", ["/static/../app.py", "/static/..%2fapp.py", "/static/%2e%2e/app.py", "/static/"])

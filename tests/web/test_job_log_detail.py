@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from open_orders.job_status import JobStatus
-from open_orders.web import job_logs_pages
+from open_orders.web import job_log_lines
 from tests.web.job_logs import add_details, add_log
 from tests.web.web_client import WebClient
 
@@ -154,7 +154,9 @@ def test_tab_of_a_run_without_a_log_says_why(web: WebClient, orders: Orders) -> 
     add_log(orders, NOW, dag_id="other_job")
     for dag_id in ("sync_open_orders", "other_job"):
         assert "has no job log" in web.get(f"/job_logs/run?dag_id={dag_id}&run_id=unknown").text
-    assert "does not write job logs" in web.get("/job_logs/run?dag_id=example&run_id=unknown").text
+    page = web.get("/job_logs/run?dag_id=example&run_id=unknown").text
+    assert "does not write job logs" in page
+    assert "None of its runs has so far" in page
     assert "No run was named" in web.get("/job_logs/run").text
 
 
@@ -170,13 +172,82 @@ def test_download_is_text_with_every_message(web: WebClient, orders: Orders) -> 
     assert web.get("/job_logs/20200101_000000/download.txt").status_code == 404
 
 
-def test_very_long_log_is_cut_and_says_so(web: WebClient, orders: Orders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_logs_pages, "MAX_LINES", 3)
-    name = add_log(orders, NOW)
-    add_details(orders, name, "1", "2", "3", "4")
-    page = web.get(f"/job_logs/{name}").text
-    assert len(messages(page)) == 3
-    assert "The first 3 messages are shown" in page
+@pytest.fixture
+def long_log(orders: Orders, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of a log with more messages than a page shows, of which the last but one is an error."""
+    monkeypatch.setattr(job_log_lines, "MOST_LINES", 3)
+    name = add_log(orders, NOW, heartbeat_at=NOW)
+    add_details(orders, name, "1", "2", "3", "4", "5", "6")
+    add_details(orders, name, "the needle", level="error", task_id="publish")
+    add_details(orders, name, "8")
+    return name
+
+
+def numbers(page: str) -> list[int]:
+    return [int(number) for number, _ in messages(page)]
+
+
+def lines_link(page: str, rel: str) -> str:
+    return re.findall(rf'rel="{rel}" href="([^"]*line=[^"]*)"', page)[0].replace("&amp;", "&")
+
+
+def test_every_line_of_a_very_long_log_is_reached_in_both_directions(web: WebClient, long_log: str) -> None:
+    address = f"/job_logs/{long_log}"
+    first = web.get(address).text
+    second = web.get(address + lines_link(first, "next")).text
+    third = web.get(address + lines_link(second, "next")).text
+    assert [numbers(page) for page in (first, second, third)] == [[1, 2, 3], [4, 5, 6], [7, 8]]
+    assert numbers(web.get(address + lines_link(third, "prev")).text) == [4, 5, 6]
+    for page, rel in ((first, "prev"), (third, "next")):
+        assert re.findall(rf'rel="{rel}" href="[^"]*line=', page) == []
+
+
+@pytest.mark.parametrize("query", ["level=error", "q=NEEDLE", "level=error&q=needle"])
+def test_error_beyond_the_first_lines_is_found(web: WebClient, long_log: str, query: str) -> None:
+    page = web.get(f"/job_logs/{long_log}?{query}").text
+    assert messages(page) == [("7", "the needle")]
+    assert "1 of 8 lines" in page
+
+
+def test_lines_that_a_filter_keeps_are_reached_part_by_part(web: WebClient, long_log: str) -> None:
+    address = f"/job_logs/{long_log}"
+    first = web.get(f"{address}?level=info&back=status%3Derror").text
+    second = web.get(address + lines_link(first, "next")).text
+    assert (numbers(first), numbers(second)) == ([1, 2, 3], [4, 5, 6])
+    assert numbers(web.get(address + lines_link(second, "next")).text) == [8]
+    assert 'href="/job_logs/?status=error"' in second
+
+
+def test_line_of_a_permalink_is_the_first_of_its_page(web: WebClient, long_log: str) -> None:
+    page = web.get(f"/job_logs/{long_log}?line=5").text
+    assert numbers(page) == [5, 6, 7]
+    assert numbers(web.get(f"/job_logs/{long_log}{lines_link(page, 'prev')}").text) == [2, 3, 4]
+    assert "No message matches from here on" in web.get(f"/job_logs/{long_log}?line=99").text
+
+
+def test_running_log_opens_at_its_last_lines(web: WebClient, orders: Orders, long_log: str) -> None:
+    orders.execute("UPDATE job_logs SET status = 1, heartbeat_at = now() WHERE name = %s", [long_log])
+    page = web.get(f"/job_logs/{long_log}").text
+    assert numbers(page) == [6, 7, 8]
+    assert numbers(web.get(f"/job_logs/{long_log}?line=1").text) == [1, 2, 3]
+    # What an open page asks for when there is something new.
+    assert numbers(web.get(f"/job_logs/{long_log}?line=8").text) == [8]
+
+
+def test_tasks_of_all_messages_are_linked_with_their_last_attempt(
+    web: WebClient, orders: Orders, long_log: str
+) -> None:
+    orders.execute("UPDATE job_log_details SET try_number = 2 WHERE message = '6'")
+    page = web.get(f"/job_logs/{long_log}").text
+    assert re.findall(r"/tasks/(\w+)\?try_number=(\d)", page) == [("fetch", "2"), ("publish", "1")]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("q=%00", 400), ("line=0", 422), ("line=x", 422), (f"line={2**40}", 422), ("level=debug", 422)],
+)
+def test_choice_of_lines_that_means_nothing_is_told(web: WebClient, long_log: str, query: str, status: int) -> None:
+    assert web.get(f"/job_logs/{long_log}?{query}").status_code == status
 
 
 def test_number_of_queries_does_not_grow_with_the_messages(web: WebClient, orders: Orders, queries: list[str]) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+import pytest
 
 from open_orders.job_status import JobStatus
 from tests.integration.erp import Erp, Sync, order
@@ -79,6 +80,11 @@ def test_changes_that_are_not_kept_any_more_are_said_to_be(web: WebClient, order
     assert web.get("/open_orders/changes?sync=20000101_000000").status_code == 404
 
 
+def test_changes_of_a_name_that_no_database_holds_are_not_found(web: WebClient) -> None:
+    assert web.get("/open_orders/changes?sync=%00").status_code == 404
+    assert web.get("/open_orders/api/changes?sync=a%00b").status_code == 404
+
+
 def test_changes_before_any_sync_say_so(web: WebClient) -> None:
     assert "no sync has succeeded" in get(web, "changes")
     assert web.get("/open_orders/api/changes", accept="*/*").json() == {"sync": None, "changes": [], "next": None}
@@ -101,6 +107,16 @@ def test_rejected_orders_show_reason_and_row_and_are_linked_from_the_banner(web:
     assert "order_number is missing" in get(web, "rejected?scope=all")
     found = web.get("/open_orders/api/rejected", accept="*/*").json()
     assert [(row["row"]["order_number"], row["last_sync"]) for row in found["rejected"]] == [("SO7", name)]
+
+
+@pytest.mark.parametrize("number", ["", "  "])
+def test_rejected_order_without_a_number_has_a_name_for_a_screen_reader(
+    web: WebClient, orders: Orders, number: str
+) -> None:
+    synced, _ = publish(orders, order(), rejected=1)
+    add_rejected(orders, synced, "order_number is empty", number=number)
+    answer = web.get("/open_orders/rejected").text
+    assert re.search(r'<th scope="row"><span class="muted">\(empty\)</span></th>', answer)
 
 
 def test_no_rejected_order_is_said(web: WebClient, orders: Orders) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -221,6 +223,38 @@ def test_bad_parameter_is_told_and_not_an_error_of_ours(web: WebClient, orders: 
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("sort", "values"),
+    [
+        ("amount_open", ["1.2.3", "SO1", "1"]),
+        ("amount_open", ["--5", "SO1", "1"]),
+        ("amount_open", ["NaN", "SO1", "1"]),
+        ("amount_open", ["9" * 5000, "SO1", "1"]),
+        ("order_number", ["\x00", "1"]),
+        ("order_number", ["\ud800", "1"]),
+        ("order_number", [{}, "1"]),
+        ("order_number", [["SO1"], "1"]),
+        ("order_number", ["SO1", 1]),
+        ("order_number", ["SO1", "9" * 5000]),
+        ("order_number", ["SO1", str(2**31)]),
+        ("due_date", ["2026-11-24T00:00", "SO1", "1"]),
+        ("due_date", [None, None, "1"]),
+        ("due_date", "[" * 10_000),
+    ],
+)
+@pytest.mark.parametrize("direction", ["after", "before"])
+def test_page_with_a_made_up_position_is_a_bad_request(
+    web: WebClient, orders: Orders, sort: str, values: object, direction: str
+) -> None:
+    publish(orders, order())
+    text = values if isinstance(values, str) else json.dumps(values)
+    cursor = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    for path in ("", "api/open_orders"):
+        answer = web.get(f"/open_orders/{path}?sort={sort}&{direction}={cursor}")
+        assert answer.status_code == 400
+        assert "address is damaged" in answer.text
+
+
 def test_number_of_queries_does_not_grow_with_the_rows(web: WebClient, orders: Orders, queries: list[str]) -> None:
     publish(orders, order(), ago=timedelta(minutes=9))
     page(web)
@@ -324,6 +358,15 @@ def test_data_older_than_three_intervals_is_red(web: WebClient, orders: Orders) 
     found = web.get("/open_orders/api/freshness", accept="*/*").json()
     assert (found["state"], found["level"]) == ("up_to_date", "red")
     assert 'class="freshness panel red"' in page(web)
+
+
+def test_open_page_knows_when_its_banner_will_be_amber_and_red(web: WebClient, orders: Orders) -> None:
+    assert "data-amber-at" not in page(web)
+    publish(orders, order())
+    text = page(web)
+    amber, red = (datetime.fromisoformat(moment) for moment in re.findall(r'data-(?:amber|red)-at="([^"]+)"', text))
+    assert datetime.now(UTC) < amber < red
+    assert "level-word" in text
 
 
 def test_banner_alone_has_no_page_around_it(web: WebClient, orders: Orders) -> None:

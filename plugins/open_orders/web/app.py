@@ -12,11 +12,34 @@ from starlette.middleware import Middleware
 
 from open_orders.web.auth import JOB_LOGS, OPEN_ORDERS, require
 from open_orders.web.error_pages import add_error_pages
+from open_orders.web.head_requests import HeadRequests
 from open_orders.web.rendering import render
 from open_orders.web.security_headers import SecurityHeaders
 from open_orders.web.static_files import STATIC_DIR
 
 VERSION = "1"
+SECURITY_SCHEMES = {
+    "basic": {"type": "http", "scheme": "basic"},
+    "token": {"type": "http", "scheme": "bearer"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "_token"},
+}
+PROBLEM = {
+    "description": "What went wrong (RFC 9457)",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                },
+            }
+        }
+    },
+}
 
 
 def build_job_logs_app() -> FastAPI:
@@ -37,7 +60,9 @@ def _build(area: str, *modules: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        middleware=[Middleware(SecurityHeaders)],
+        # It would lead to what the Host header says, before anybody was asked who they are.
+        redirect_slashes=False,
+        middleware=[Middleware(SecurityHeaders), Middleware(HeadRequests)],
     )
     app.state.area = area
     add_error_pages(app)
@@ -46,7 +71,7 @@ def _build(area: str, *modules: str) -> FastAPI:
     app.include_router(_documentation(app), dependencies=protected)
     for module in modules:
         router: APIRouter = import_module(f"open_orders.web.{module}").router
-        app.include_router(router, dependencies=protected)
+        app.include_router(router, dependencies=protected, responses={"default": PROBLEM})
     return app
 
 
@@ -58,6 +83,8 @@ def _documentation(app: FastAPI) -> APIRouter:
         api = [route for route in app.routes if getattr(route, "path", "").startswith("/api/")]
         schema = get_openapi(title=app.title, version=VERSION, routes=api)
         schema["servers"] = [{"url": request.scope.get("root_path", "")}]
+        schema.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
+        schema["security"] = [{name: []} for name in SECURITY_SCHEMES]
         return schema
 
     @router.get("/openapi.json")

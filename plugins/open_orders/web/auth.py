@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
+from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from airflow import settings as airflow_settings
@@ -31,6 +32,9 @@ SYNC_DAG_ID = "sync_open_orders"
 
 log = logging.getLogger(__name__)
 failures = SignInFailures()
+# Passwords that are checked at once: more take the processor no less time, and would all be guessed at before the first
+# of them counts as wrong.
+checking = BoundedSemaphore(3)
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,13 @@ def may_read(user: BaseUser, area: str) -> bool:
 def _sign_in(request: Request, credentials: str) -> BaseUser:
     username, password = _decode(credentials)
     address = request.client.host if request.client else ""
-    if wait_s := failures.seconds_to_wait(username, address):
-        raise TooManyFailuresError("Too many wrong passwords. Try again later.", wait_s)
-    user = _check_password(dict(request.headers), username, password)
+    with checking:
+        if wait_s := failures.seconds_to_wait(username, address):
+            raise TooManyFailuresError("Too many wrong passwords. Try again later.", wait_s)
+        user = _check_password(dict(request.headers), username, password)
+        if user is None:
+            failures.add(username, address)
     if user is None:
-        failures.add(username, address)
         log.warning("Sign-in with HTTP Basic failed for %r from %s", username, address)
         raise UnauthenticatedError("User name or password is wrong.")
     failures.forget(username, address)

@@ -12,7 +12,7 @@ from typing import Any, cast
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import AirflowNotFoundException
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -23,6 +23,10 @@ CONNECTION_ID = "orders_db"
 APPLICATION_NAME = "open_orders web"
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
+DOWNLOAD_TIMEOUT_S = 120
+POOL_TIMEOUT_S = 10
+# A download waits, in its transaction, for whoever reads it; not for one who has stopped reading.
+IDLE_TIMEOUT_S = 60
 
 
 class DatabaseUnreachableError(Exception):
@@ -34,15 +38,19 @@ class StatementTimeoutError(Exception):
 
 
 @cache
-def engine() -> Engine:
-    """Return the process's engine on the connection `orders_db`; nothing is connected before the first read."""
+def engine(*, downloads: bool = False) -> Engine:
+    """Return the process's engine on the connection `orders_db`; nothing is connected before the first read.
+
+    Downloads have one of their own: they last as long as a reader's line is slow, and must not keep pages waiting.
+    """
+    # The api-server answers in up to 40 threads; that many connections would be for nobody's good.
+    size, overflow = (1, 3) if downloads else (2, 6)
     return create_engine(
         "postgresql+psycopg://",
         creator=_connect,
-        # The api-server answers in up to 40 threads; that many connections would be for nobody's good.
-        pool_size=2,
-        max_overflow=6,
-        pool_timeout=10,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=True,
         # A connection that was changed in Airflow takes effect without a restart.
         pool_recycle=300,
@@ -64,18 +72,20 @@ def _connect() -> psycopg.Connection[Any]:
 
 
 @contextmanager
-def read(timeout_s: float = STATEMENT_TIMEOUT_S) -> Iterator[Session]:
+def read(*, download: bool = False) -> Iterator[Session]:
     """Yield a session in one read-only transaction, in which all selects see the same moment.
 
     Raises DatabaseUnreachableError, SchemaVersionError when the tables are not those of this code, and
-    StatementTimeoutError when one statement takes longer than `timeout_s`.
+    StatementTimeoutError when one statement takes longer than STATEMENT_TIMEOUT_S, of a download DOWNLOAD_TIMEOUT_S.
     """
+    limits = {
+        "statement_timeout": DOWNLOAD_TIMEOUT_S if download else STATEMENT_TIMEOUT_S,
+        "idle_in_transaction_session_timeout": IDLE_TIMEOUT_S,
+    }
     try:
-        with Session(engine(), autoflush=False) as session:
+        with Session(engine(downloads=True) if download else engine(), autoflush=False) as session:
             session.execute(text("SET TRANSACTION READ ONLY"))
-            session.execute(
-                text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": str(int(timeout_s * 1000))}
-            )
+            session.execute(select(*(func.set_config(name, f"{limit}s", True) for name, limit in limits.items())))
             driver: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
             check_revision(driver)
             yield session

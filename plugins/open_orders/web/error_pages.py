@@ -17,7 +17,10 @@ from open_orders.web.problems import ForbiddenError, ProblemError, TooManyFailur
 from open_orders.web.rendering import PREFIXES, airflow_root, area_of, render
 from open_orders.web.security_headers import HEADERS, PRIVATE
 
-REALM = 'Basic realm="Airflow", charset="UTF-8"'
+BASIC = 'Basic realm="Airflow", charset="UTF-8"'
+# For the scripts of our pages: at a challenge for Basic a browser asks for a password of its own, over the open page,
+# as often as the page polls after its session has ended.
+BEARER = 'Bearer realm="Airflow"'
 log = logging.getLogger(__name__)
 
 UNREACHABLE = "The orders database cannot be reached"
@@ -95,10 +98,12 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 
 async def _on_unauthenticated(request: Request, error: Exception) -> Response:
-    sent_credentials = "authorization" in request.headers
-    if wants_page(request) and not is_api(request) and not sent_credentials and request.method in ("GET", "HEAD"):
+    by_script = "x-requested-with" in request.headers
+    by_person = wants_page(request) and not is_api(request) and not by_script and "authorization" not in request.headers
+    if by_person and request.method == "GET":
         return RedirectResponse(_login_url(request), status_code=302)
-    return problem(request, 401, UnauthenticatedError.title, str(error), headers={"WWW-Authenticate": REALM})
+    challenge = BEARER if by_script else BASIC
+    return problem(request, 401, UnauthenticatedError.title, str(error), headers={"WWW-Authenticate": challenge})
 
 
 def _login_url(request: Request) -> str:

@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 
 from open_orders.job_status import OPEN_STATUSES, JobStatus
 from open_orders.models import JobLog
+from open_orders.web import api_types
+from open_orders.web.api_types import iso
 from open_orders.web.auth import SYNC_DAG_ID
+from open_orders.web.numbers import visible
 from open_orders.web.problems import NotFoundError
-from open_orders.web.reading import is_interrupted
+from open_orders.web.reading import ShownStatus, is_interrupted
 from open_orders.web.verdict import Level, read_verdict
 
 State = Literal["never_synced", "first_sync_running", "up_to_date", "last_sync_failed", "syncing"]
@@ -67,12 +70,14 @@ class Freshness:
     """Where the open orders come from.
 
     published is the sync whose data they are, None when none ever succeeded; latest is the newest one, whatever became
-    of it. level is that of the verdict: green, amber, red or unknown.
+    of it. level, and when it will be amber or red, are those of the verdict.
     """
 
     state: State
     level: Level
     headline: str
+    amber_at: datetime | None
+    red_at: datetime | None
     published: Sync | None
     latest: Sync | None
     latest_interrupted: bool
@@ -89,12 +94,12 @@ class Freshness:
         """The id of the job log that published."""
         return self.published.id if self.published else None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> api_types.Freshness:
         """Return it as the API gives it."""
         return {
             "state": self.state,
             "level": self.level,
-            "data_as_of": self.as_of.isoformat() if self.as_of else None,
+            "data_as_of": iso(self.as_of),
             "lines": self.published.total_after if self.published else None,
             "rejected": self.published.rejected if self.published else None,
             "published_by": self.published.name if self.published else None,
@@ -102,10 +107,10 @@ class Freshness:
             "latest_status": self._latest_word(),
             "latest_error": self.latest.error_summary if self.latest else None,
             "paused": self.paused,
-            "next_run_at": self.next_run_at.isoformat() if self.next_run_at else None,
+            "next_run_at": iso(self.next_run_at),
         }
 
-    def _latest_word(self) -> str | None:
+    def _latest_word(self) -> ShownStatus | None:
         if self.latest is None:
             return None
         return "interrupted" if self.latest_interrupted else JobStatus(self.latest.status).word
@@ -121,6 +126,8 @@ def read_freshness(session: Session, now: datetime) -> Freshness:
         state=_state(published, latest, interrupted),
         level=verdict.level,
         headline=verdict.headline,
+        amber_at=verdict.amber_at,
+        red_at=verdict.red_at,
         published=published,
         latest=latest,
         latest_interrupted=interrupted,
@@ -131,9 +138,10 @@ def read_freshness(session: Session, now: datetime) -> Freshness:
 
 def read_sync(session: Session, name: str) -> Sync:
     """Return the sync of that name; raises NotFoundError."""
-    row: Any = session.execute(OF_SYNC.where(JobLog.name == name)).one_or_none()
+    # No stored text holds a NUL character, and PostgreSQL takes none for a parameter.
+    row: Any = None if "\x00" in name else session.execute(OF_SYNC.where(JobLog.name == name)).one_or_none()
     if row is None:
-        raise NotFoundError(f"There is no sync {name[:100]}.")
+        raise NotFoundError(f"There is no sync {visible(name)}.")
     return Sync(*row)
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Query
-from sqlalchemy import ColumnElement, literal, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, literal, not_, tuple_
 
 from open_orders.job_status import JobStatus
-from open_orders.models import JobLog, JobLogDetail
+from open_orders.models import JobLog
 from open_orders.web.problems import BadRequestError
-from open_orders.web.reading import interrupted_clause
+from open_orders.web.reading import INTERRUPTED, interrupted_clause
 
-INTERRUPTED = "interrupted"
 STATUSES = (*(status.word for status in JobStatus), INTERRUPTED)
-# Messages have no index on their text: so many days, ending at `to`, are read in a few milliseconds.
-SEARCH_SPAN = timedelta(days=31)
 PARAMETERS = ("status", "job", "q", "from", "to", "before", "after")
 NAME = re.compile(r"\d{8}_\d{6}(_\d+)?")
+POSITION_ID = re.compile(r"[0-9]{1,19}")
 MAX_SEARCH = 200
 
 
@@ -29,8 +27,8 @@ MAX_SEARCH = 200
 class JobLogFilter:
     """A choice of job logs; an empty text and None restrict nothing.
 
-    q is looked for in names, error summaries and messages, ignoring case, in the 31 days before `until`; a whole name
-    is found whenever it was. since and until bound when a log was opened; until itself is left out.
+    q is looked for in names, error summaries and messages by `job_log_search`; a whole name is found whenever it was.
+    since and until bound when a log was opened; until itself is left out.
     """
 
     status: str = ""
@@ -49,15 +47,8 @@ class JobLogFilter:
         """Whether the text is the whole name of a job log."""
         return NAME.fullmatch(self.q) is not None
 
-    def searched_since(self, now: datetime) -> datetime | None:
-        """Return from when on the text is searched, or None where the whole choice is."""
-        if not self.q or self.is_name:
-            return None
-        earliest = min(self.until or now, now) - SEARCH_SPAN
-        return None if self.since and self.since >= earliest else earliest
-
     def clauses(self, now: datetime, *, any_status: bool = False) -> list[ColumnElement[bool]]:
-        """Return conditions that all have to hold; with `any_status` those without the status."""
+        """Return conditions that all have to hold, but for the text; with `any_status` those without the status."""
         found: list[ColumnElement[bool]] = []
         if self.status and not any_status:
             found.append(status_clause(self.status, now))
@@ -65,29 +56,11 @@ class JobLogFilter:
             found.append(JobLog.job_name == self.job)
         if self.is_name:
             found.append(JobLog.name == self.q)
-        elif self.q:
-            found.append(self._mentions(now))
-        since = self.searched_since(now) or self.since
-        if since:
-            found.append(JobLog.created_at >= since)
+        if self.since:
+            found.append(JobLog.created_at >= self.since)
         if self.until:
             found.append(JobLog.created_at < self.until)
         return found
-
-    def _mentions(self, now: datetime) -> ColumnElement[bool]:
-        """Return the condition that a log, or one of its messages, contains the text."""
-        # A message is younger than its log, and a run takes minutes: the index on the time finds those in question.
-        messages = select(JobLogDetail.job_log_id).where(JobLogDetail.message.icontains(self.q, autoescape=True))
-        since = self.searched_since(now) or self.since
-        if since:
-            messages = messages.where(JobLogDetail.created_at >= since)
-        if self.until:
-            messages = messages.where(JobLogDetail.created_at < self.until + timedelta(days=1))
-        return or_(
-            JobLog.name.icontains(self.q, autoescape=True),
-            JobLog.error_summary.icontains(self.q, autoescape=True),
-            JobLog.id.in_(messages),
-        )
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -162,8 +135,8 @@ def read_position(
         return None
     moment, _, number = given.rpartition("_")
     created_at = _moment("before" if before else "after", moment)
-    if created_at is None or not (number.isascii() and number.isdecimal()) or int(number) >= 2**63:
-        raise BadRequestError(f"{given}: not a position in the list")
+    if created_at is None or POSITION_ID.fullmatch(number) is None or int(number) >= 2**63:
+        raise BadRequestError(f"{given[:100]}: not a position in the list")
     return Position(created_at, int(number), newer=not before)
 
 

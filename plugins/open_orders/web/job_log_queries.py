@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, literal, select, tuple_, union_all
+from sqlalchemy import func, literal, select, true, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from open_orders.job_status import OPEN_STATUSES, JobStatus
 from open_orders.models import JobLog, JobLogDetail
 from open_orders.web.auth import SYNC_DAG_ID
-from open_orders.web.job_log_filter import INTERRUPTED, STATUSES, JobLogFilter, Position, status_clause
-from open_orders.web.reading import interrupted_clause, is_interrupted
+from open_orders.web.job_log_filter import STATUSES, JobLogFilter, Position, status_clause
+from open_orders.web.job_log_search import Search
+from open_orders.web.reading import INTERRUPTED, ShownStatus, interrupted_clause, is_interrupted
 
 PAGE = 25
 # Counting further would take longer than the list itself; the page then says "1,000+".
 COUNT_LIMIT = 1000
-MAX_LINES = 5000
 BATCH = re.compile(r"Batch ([\d,]+)/([\d,]+)")
 IS_OPEN = JobLog.status.in_([int(status) for status in OPEN_STATUSES])
 NEWEST_FIRST = (JobLog.created_at.desc(), JobLog.id.desc())
@@ -36,7 +36,7 @@ class LogView:
     batches: tuple[int, int] | None = None
 
     @property
-    def status(self) -> str:
+    def status(self) -> ShownStatus:
         """The status as a reader sees it."""
         return INTERRUPTED if self.interrupted else JobStatus(self.log.status).word
 
@@ -67,37 +67,43 @@ class Page:
 
 
 def read_page(
-    session: Session, chosen: JobLogFilter, position: Position | None, now: datetime, limit: int = PAGE
+    session: Session,
+    chosen: JobLogFilter,
+    found: Search,
+    position: Position | None,
+    now: datetime,
+    limit: int = PAGE,
 ) -> Page:
     """Return the logs of one page, with the batches of those that run: a second select."""
     newer = position is not None and position.newer
-    statement = select(JobLog).where(*chosen.clauses(now)).limit(limit + 1)
+    statement = select(JobLog).where(*chosen.clauses(now), *found.clauses()).limit(limit + 1)
     statement = statement.order_by(*(OLDEST_FIRST if newer else NEWEST_FIRST))
     if position:
         statement = statement.where(position.clause)
-    found = list(session.scalars(statement))
-    more, found = len(found) > limit, found[:limit]
+    logs = list(session.scalars(statement))
+    more, logs = len(logs) > limit, logs[:limit]
     if newer:
-        found.reverse()
+        logs.reverse()
     has_newer, has_older = (more, True) if newer else (position is not None, more)
-    progress = read_progress(session, [log.id for log in found])
+    progress = read_progress(session, [log.id for log in logs])
     return Page(
-        [LogView(log, now, progress.get(log.id)) for log in found],
-        Position(found[0].created_at, found[0].id).text if found and has_newer else None,
-        Position(found[-1].created_at, found[-1].id).text if found and has_older else None,
+        [LogView(log, now, progress.get(log.id)) for log in logs],
+        Position(logs[0].created_at, logs[0].id).text if logs and has_newer else None,
+        Position(logs[-1].created_at, logs[-1].id).text if logs and has_older else None,
     )
 
 
 def read_progress(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Return, of those logs that are open, the last batch and how many there are, from what they said last."""
     # Not from the pipeline's working table: a page that reads it would hold up the next run's TRUNCATE.
-    statement = (
-        select(JobLogDetail.job_log_id, JobLogDetail.message)
-        .join(JobLog, JobLog.id == JobLogDetail.job_log_id)
-        .where(JobLog.id.in_(ids), IS_OPEN, JobLogDetail.message.startswith("Batch "))
-        .distinct(JobLogDetail.job_log_id)
-        .order_by(JobLogDetail.job_log_id, JobLogDetail.id.desc())
+    last = (
+        select(JobLogDetail.message)
+        .where(JobLogDetail.job_log_id == JobLog.id, JobLogDetail.message.startswith("Batch "))
+        .order_by(JobLogDetail.id.desc())
+        .limit(1)
+        .lateral()
     )
+    statement = select(JobLog.id, last.c.message).join(last, true()).where(JobLog.id.in_(ids), IS_OPEN)
     matches = {job_log_id: BATCH.match(message) for job_log_id, message in session.execute(statement)}
     return {
         job_log_id: (int(match[1].replace(",", "")), int(match[2].replace(",", "")))
@@ -106,13 +112,15 @@ def read_progress(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, 
     }
 
 
-def count_by_status(session: Session, chosen: JobLogFilter, now: datetime) -> dict[str, int]:
+def count_by_status(session: Session, chosen: JobLogFilter, found: Search, now: datetime) -> dict[str, int]:
     """Return how many logs the filter would keep with each status; above COUNT_LIMIT that plus one."""
     counts = []
     for status in STATUSES:
-        kept = select(JobLog.id).where(status_clause(status, now), *chosen.clauses(now, any_status=True))
+        conditions = (status_clause(status, now), *chosen.clauses(now, any_status=True), *found.clauses())
+        # In the order of the indexes: else PostgreSQL takes the first rows of the table, and may have to look at all.
+        kept = select(JobLog.id).where(*conditions).order_by(*NEWEST_FIRST)
         counts.append(select(literal(status), func.count()).select_from(kept.limit(COUNT_LIMIT + 1).subquery()))
-    return dict(session.execute(union_all(*counts)).tuples().all())
+    return {row[0]: row[1] for row in session.execute(union_all(*counts))}
 
 
 def read_jobs(session: Session) -> list[str]:
@@ -186,19 +194,6 @@ def read_neighbours(session: Session, log: JobLog) -> Neighbours:
         same_job = select(JobLog.id).where(JobLog.job_name == log.job_name, condition).order_by(*order).limit(1)
         selects.append(select(literal(part).label("part"), same_job.subquery().c.id))
     found = union_all(*selects).subquery()
-    logs: dict[str, JobLog] = dict(
-        session.execute(select(found.c.part, JobLog).join(JobLog, JobLog.id == found.c.id)).tuples().all()
-    )
+    statement = select(found.c.part, JobLog).join(JobLog, JobLog.id == found.c.id)
+    logs: dict[str, JobLog] = {row[0]: row[1] for row in session.execute(statement)}
     return Neighbours(logs.get("previous"), logs.get("next"), logs.get("last_success"))
-
-
-def read_details(session: Session, job_log_id: int, after: int = 0, limit: int = MAX_LINES) -> list[JobLogDetail]:
-    """Return messages in the order they were written, those after an id."""
-    statement = select(JobLogDetail).where(JobLogDetail.job_log_id == job_log_id, JobLogDetail.id > after)
-    return list(session.scalars(statement.order_by(JobLogDetail.id).limit(limit)))
-
-
-def stream_details(session: Session, job_log_id: int) -> Iterator[JobLogDetail]:
-    """Yield all messages in the order they were written, without holding them all."""
-    statement = select(JobLogDetail).where(JobLogDetail.job_log_id == job_log_id).order_by(JobLogDetail.id)
-    yield from session.scalars(statement, execution_options={"yield_per": 1000})

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from sqlalchemy.orm import Session
 
 from open_orders.job_status import JobStatus
-from open_orders.models import JobLog, JobLogDetail
+from open_orders.models import JobLog
+from open_orders.web import job_log_search
 from open_orders.web.auth import SYNC_DAG_ID, JobLogsReader
 from open_orders.web.database import read
 from open_orders.web.job_log_filter import STATUSES, Filter, Paging, clean_query
+from open_orders.web.job_log_lines import Choice, LineChoice, read_lines, stream_details, summarise
 from open_orders.web.job_log_queries import (
     COUNT_LIMIT,
-    MAX_LINES,
     LogView,
     count_by_status,
     find_by_name,
@@ -25,13 +26,12 @@ from open_orders.web.job_log_queries import (
     logs_itself,
     read_active,
     read_activity,
-    read_details,
     read_jobs,
     read_neighbours,
     read_page,
     read_progress,
-    stream_details,
 )
+from open_orders.web.job_log_search import search
 from open_orders.web.job_log_trend import HEIGHT, WIDTH, read_error_shapes, read_trend
 from open_orders.web.numbers import number, visible
 from open_orders.web.problems import NotFoundError
@@ -39,9 +39,6 @@ from open_orders.web.rendering import render
 from open_orders.web.verdict import read_verdict
 
 router = APIRouter()
-Level = Literal["", "info", "warning", "error"]
-Search = Annotated[str, Query(max_length=200)]
-DOWNLOAD_TIMEOUT_S = 120
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -49,10 +46,11 @@ def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, posit
     """Return the job logs that the filter keeps, newest first, 25 a page."""
     with read() as session:
         now = datetime.now(UTC)
-        page = read_page(session, chosen, position, now)
+        found = search(session, chosen)
+        page = read_page(session, chosen, found, position, now)
         context: dict[str, Any] = {
             "page": page,
-            "counts": count_by_status(session, chosen, now),
+            "counts": count_by_status(session, chosen, found, now),
             "jobs": read_jobs(session),
             "active": read_active(session, now),
             "activity": read_activity(session, now),
@@ -63,7 +61,8 @@ def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, posit
     context |= {
         "chosen": chosen,
         "statuses": STATUSES,
-        "searched_since": chosen.searched_since(now),
+        "searched_since": found.since,
+        "searched_messages": job_log_search.SEARCHED_MESSAGES,
         "count_words": count_words,
         "newer_url": page.newer and chosen.query(after=page.newer),
         "older_url": page.older and chosen.query(before=page.older),
@@ -79,10 +78,9 @@ def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, posit
 def show_run(
     request: Request,
     reader: JobLogsReader,
+    choice: Choice,
     dag_id: Annotated[str, Query(max_length=300)] = "",
     run_id: Annotated[str, Query(max_length=300)] = "",
-    level: Level = "",
-    q: Search = "",
 ) -> Response:
     """Return the log of a DAG run, or why there is none: the tab of Airflow's run page."""
     # No stored text holds a NUL character.
@@ -90,7 +88,7 @@ def show_run(
     with read() as session:
         log = find_by_run(session, dag_id, run_id)
         others = log is not None or dag_id == SYNC_DAG_ID or logs_itself(session, dag_id)
-        context = _describe(session, log, level, q) if log else {}
+        context = _describe(session, log, choice) if log else {}
     if log is None:
         context = {"dag_id": dag_id, "run_id": run_id, "logs_itself": others}
         return render(request, reader, "job_logs/no_log.html", title="No job log", **context)
@@ -103,13 +101,12 @@ def show_job_log(
     request: Request,
     reader: JobLogsReader,
     name: str,
-    level: Level = "",
-    q: Search = "",
+    choice: Choice,
     back: Annotated[str, Query(max_length=2000)] = "",
 ) -> Response:
     """Return one job log with its messages; `back` is the query of the list that the reader came from."""
     with read() as session:
-        context = _describe(session, find(session, name), level, q)
+        context = _describe(session, find(session, name), choice)
     back = clean_query(back)
     context |= {"hidden": {"back": back} if back else {}, "is_tab": False, "back": back}
     return render(request, reader, "job_logs/detail.html", title=name, **context)
@@ -133,31 +130,21 @@ def find(session: Session, name: str) -> JobLog:
     return log
 
 
-def _describe(session: Session, log: JobLog, level: Level, q: str) -> dict[str, Any]:
+def _describe(session: Session, log: JobLog, choice: LineChoice) -> dict[str, Any]:
     """Return what the page of a log shows; line numbers count all messages, whichever are shown."""
-    now = datetime.now(UTC)
-    details = read_details(session, log.id, limit=MAX_LINES + 1)
-    lines = list(enumerate(details[:MAX_LINES], 1))
+    view = LogView(log, datetime.now(UTC), read_progress(session, [log.id]).get(log.id))
+    messages = summarise(session, log.id)
     return {
-        "view": LogView(log, now, read_progress(session, [log.id]).get(log.id)),
+        "view": view,
         "log": log,
-        "lines": [(at, detail) for at, detail in lines if _is_shown(detail, level, q)],
-        "line_count": len(lines),
-        "last_id": lines[-1][1].id if lines else 0,
-        "levels": {name: sum(detail.level == name for _, detail in lines) for name in ("info", "warning", "error")},
-        "is_cut": len(details) > MAX_LINES,
-        "level": level,
-        "q": q,
+        "choice": choice,
+        "messages": messages,
+        # Of a run that goes on the newest messages matter.
+        "lines": read_lines(session, log.id, choice, messages.total, at_end=view.is_active),
         "neighbours": read_neighbours(session, log),
-        # The last attempt of each task, in the order of the run.
-        "tasks": list({detail.task_id: detail.try_number for _, detail in lines if detail.task_id}.items()),
         "failed": log.status == JobStatus.ERROR,
         "reason": _reason(log),
     }
-
-
-def _is_shown(detail: JobLogDetail, level: Level, q: str) -> bool:
-    return (not level or detail.level == level) and q.casefold() in detail.message.casefold()
 
 
 def _reason(log: JobLog) -> str:
@@ -168,7 +155,7 @@ def _reason(log: JobLog) -> str:
 
 def _download_parts(name: str) -> Iterator[str]:
     """Yield the file's name, then the file."""
-    with read(DOWNLOAD_TIMEOUT_S) as session:
+    with read(download=True) as session:
         log = find(session, name)
         yield f"job_log_{''.join(sign for sign in log.name if sign.isascii() and (sign.isalnum() or sign in '_-'))}.txt"
         view = LogView(log, datetime.now(UTC))

@@ -70,7 +70,11 @@ def visible(value: object) -> str:
 
     A tab and a line break stay. An escape becomes `␛`, a right-to-left override `⟨U+202E⟩`.
     """
-    return "".join(_visible(character) for character in str(value))
+    text = str(value)
+    # Nearly every text is: what Python calls printable holds none of these marks.
+    if text.isprintable():
+        return text
+    return "".join(_visible(character) for character in text)
 
 
 def _visible(character: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,6 +20,7 @@ TABLE: Table = OpenOrder.__table__
 COLUMNS = OPEN_ORDERS.columns
 KEY = OPEN_ORDERS.key
 CHANGED_BY = TABLE.c["changed_job_log_id"]
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 @dataclass(frozen=True)
@@ -96,19 +98,24 @@ def to_json(value: Any) -> Any:
 
 
 def from_text(name: str, value: str) -> Any:
-    """Return a value of a contract's column from its text; raises ValueError."""
+    """Return a value of a contract's column from its text; raises ValueError for what such a column cannot hold."""
     column = next(column for column in COLUMNS if column.name == name)
     match column.type:
         case contract.Text():
+            # Neither has UTF-8 a lone surrogate, nor PostgreSQL a NUL.
+            if b"\x00" in value.encode():
+                raise ValueError("a NUL character")
             return value
         case contract.Integer():
-            return int(value)
+            number = int(value)
+            if abs(number) >= 2**31:
+                raise ValueError(f"{value} is no integer of four bytes")
+            return number
         case contract.Date():
             return date.fromisoformat(value)
         case contract.LocalTimestamp():
             return datetime.fromisoformat(value)
         case contract.Numeric():
-            number = Decimal(value) if value.replace(".", "").lstrip("-").isdecimal() else None
-            if number is None:
+            if _NUMBER.fullmatch(value) is None:
                 raise ValueError(f"{value!r} is no number")
-            return number
+            return Decimal(value)

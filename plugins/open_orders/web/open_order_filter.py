@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, or_
 
 from open_orders.web.open_order_columns import CHANGED_BY, TABLE, overdue_clause
 from open_orders.web.problems import BadRequestError
+from open_orders.web.text_search import contains
 
 SEARCHED = ("order_number", "customer_code", "customer_name", "item_code", "item_description")
 # In the address, the lines that have no warehouse, or no status; the ERP's own codes do not begin like this.
@@ -39,7 +40,7 @@ class OrderFilter:
         """Return conditions that all have to hold; `last_sync_id` is the job log of the last successful sync."""
         found: list[ColumnElement[bool]] = []
         if self.q:
-            found.append(or_(*(TABLE.c[name].icontains(self.q, autoescape=True) for name in SEARCHED)))
+            found.append(or_(*(contains(TABLE.c[name], self.q) for name in SEARCHED)))
         for name, value in (
             ("customer_code", self.customer),
             ("warehouse", self.warehouse),

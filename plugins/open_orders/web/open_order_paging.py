@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,15 +71,18 @@ class Sort:
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             texts = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
-            values = [
-                None if text is None and name in NULLABLE else from_text(name, text)
-                for name, text in zip(self.names, texts, strict=True)
-            ]
-        except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+            return [self._value(name, text) for name, text in zip(self.names, texts, strict=True)]
+        # Brackets nested by the thousand end in a RecursionError.
+        except (ValueError, TypeError, RecursionError) as error:
             raise BadRequestError("This page's address is damaged, or of another sort order.") from error
-        if any(isinstance(value, int) and abs(value) >= 2**31 for value in values):
-            raise BadRequestError("This page's address is damaged.")
-        return values
+
+    @staticmethod
+    def _value(name: str, text: object) -> Any:
+        if text is None and name in NULLABLE:
+            return None
+        if not isinstance(text, str):
+            raise TypeError(f"{name} is no text")
+        return from_text(name, text)
 
 
 def _compare(names: Sequence[str], values: Sequence[Any], upward: bool) -> ColumnElement[bool]:

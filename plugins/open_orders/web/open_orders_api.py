@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 
 from open_orders.contract import OPEN_ORDERS
+from open_orders.web import api_types
+from open_orders.web.api_types import iso_utc
 from open_orders.web.change_queries import ChangeKind, read_changes, read_rejected
 from open_orders.web.database import read
 from open_orders.web.freshness import read_freshness, read_sync
@@ -24,7 +26,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of one answer")]
 
 
 @router.get("/open_orders")
-def open_orders(chosen: Filter, sort: Sorting, position: Paging, limit: Limit = 50) -> dict[str, Any]:
+def open_orders(chosen: Filter, sort: Sorting, position: Paging, limit: Limit = 50) -> api_types.OpenOrders:
     """Return the open orders that the filter keeps, a page at a time; `next` is the `after` of the next page."""
     with read() as session:
         freshness = read_freshness(session, datetime.now(UTC))
@@ -44,7 +46,7 @@ def open_orders(chosen: Filter, sort: Sorting, position: Paging, limit: Limit = 
 
 
 @router.get("/freshness")
-def freshness() -> dict[str, Any]:
+def freshness() -> api_types.Freshness:
     """Return as of when the open orders are, and what became of the syncs since."""
     with read() as session:
         return read_freshness(session, datetime.now(UTC)).to_json()
@@ -56,7 +58,7 @@ def changes(
     kind: Literal["", "new", "changed", "closed"] = "",
     after: Annotated[int, Query(ge=0, lt=2**63, description="`next` of an earlier answer")] = 0,
     limit: Limit = 50,
-) -> dict[str, Any]:
+) -> api_types.Changes:
     """Return what a sync changed: new and closed orders whole, changed ones with old and new values."""
     chosen_kind: ChangeKind | None = kind or None
     with read() as session:
@@ -86,7 +88,7 @@ def rejected(
     scope: Annotated[Literal["", "all"], Query(description="all: whichever sync rejected it")] = "",
     before: Annotated[int | None, Query(ge=0, lt=2**63, description="`next` of an earlier answer")] = None,
     limit: Limit = 50,
-) -> dict[str, Any]:
+) -> api_types.RejectedOrders:
     """Return the rows that the last sync rejected, as they were delivered, with the reason."""
     with read() as session:
         published_id = read_freshness(session, datetime.now(UTC)).published_id
@@ -96,10 +98,10 @@ def rejected(
             {
                 "id": row.id,
                 "reason": row.reason,
-                "row": row.row,
+                "row": dict(row.row),
                 "occurrences": row.occurrences,
-                "first_seen_at": row.first_seen_at.isoformat(),
-                "last_seen_at": row.last_seen_at.isoformat(),
+                "first_seen_at": iso_utc(row.first_seen_at),
+                "last_seen_at": iso_utc(row.last_seen_at),
                 "first_sync": row.first_sync,
                 "last_sync": row.last_sync,
             }
@@ -109,7 +111,7 @@ def rejected(
     }
 
 
-def _totals(totals: Totals) -> dict[str, Any]:
+def _totals(totals: Totals) -> api_types.Totals:
     return {
         "orders": totals.orders,
         "lines": totals.lines,

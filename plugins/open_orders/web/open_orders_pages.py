@@ -24,7 +24,6 @@ from open_orders.web.open_order_summaries import list_choices, summarise
 from open_orders.web.rendering import render
 
 router = APIRouter(include_in_schema=False)
-EXPORT_TIMEOUT_S = 120
 CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KINDS = ("new", "changed", "closed")
@@ -155,7 +154,7 @@ def _export_parts(
     user: str, chosen: OrderFilter, sort: Sort, write: Callable[[exports.Batches, Stamp], Iterator[bytes]]
 ) -> Iterator[Any]:
     """Yield the stamp, then the file; freshness and rows are of one transaction, so the stamp is right."""
-    with read(EXPORT_TIMEOUT_S) as session:
+    with read(download=True) as session:
         now = datetime.now(UTC)
         freshness = read_freshness(session, now)
         published = freshness.published

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from sqlalchemy import ColumnElement, and_
 
-from open_orders.job_status import OPEN_STATUSES, JobStatus
+from open_orders.job_status import OPEN_STATUSES, JobStatus, StatusWord
 from open_orders.models import JobLog
 from open_orders.settings import load_settings
+
+INTERRUPTED: Final = "interrupted"
+# What a reader is shown.
+ShownStatus = StatusWord | Literal["interrupted"]
 
 
 def interrupted_before(now: datetime) -> datetime:

@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from open_orders.job_status import JobStatus
 from open_orders.web import numbers
 from open_orders.web.auth import JOB_LOGS, OPEN_ORDERS, SYNC_DAG_ID, Reader
+from open_orders.web.reading import INTERRUPTED, ShownStatus
 from open_orders.web.static_files import versioned
 
 PREFIXES = {JOB_LOGS: "/job_logs", OPEN_ORDERS: "/open_orders"}
-INTERRUPTED = "interrupted"
 
 
 @cache
@@ -79,10 +79,10 @@ def seconds_since(moment: datetime) -> float:
     return (datetime.now(UTC) - moment).total_seconds()
 
 
-def status_word(status: JobStatus | int | str) -> str:
+def status_word(status: JobStatus | int | str) -> ShownStatus:
     """Return the word of a status: of the enumeration, its number, or the word itself ("interrupted" included)."""
     if isinstance(status, str):
-        return status if status == INTERRUPTED else JobStatus[status.upper()].word
+        return INTERRUPTED if status == INTERRUPTED else JobStatus[status.upper()].word
     return JobStatus(status).word
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import islice, takewhile
 
 from croniter import croniter
 
@@ -13,14 +15,19 @@ MOST_SLOTS = 1500
 
 def slots(cron: str | None, since: datetime, until: datetime) -> list[datetime]:
     """Return the scheduled moments in (since, until], oldest first; of the default schedule when none is known."""
-    times = croniter(_valid(cron), since)
-    found: list[datetime] = []
-    while len(found) < MOST_SLOTS:
-        moment: datetime = times.get_next(datetime)
-        if moment > until:
-            break
-        found.append(moment)
-    return found
+    first, last = since.astimezone(UTC).date(), until.astimezone(UTC).date()
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    found = (moment for day in days for moment in _moments(_valid(cron), day) if since < moment <= until)
+    return list(islice(found, MOST_SLOTS))
+
+
+@lru_cache(maxsize=16)
+def _moments(cron: str, day: date) -> tuple[datetime, ...]:
+    """Return the moments of a day in UTC, oldest first; remembered, for croniter takes longer than a page's queries."""
+    # croniter's next moment is never the one that it is given.
+    times = croniter(cron, datetime.combine(day, time(), UTC) - timedelta(seconds=1))
+    upcoming = (times.get_next(datetime) for _ in range(MOST_SLOTS))
+    return tuple(takewhile(lambda moment: moment.date() == day, upcoming))
 
 
 def interval(cron: str | None, now: datetime) -> timedelta:

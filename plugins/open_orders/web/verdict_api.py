@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
+from open_orders.web import api_types
+from open_orders.web.api_types import iso, iso_utc
 from open_orders.web.auth import JOB_LOGS, JobLogsReader, require
 from open_orders.web.database import read
 from open_orders.web.rendering import render, status_word
@@ -19,7 +20,13 @@ router = APIRouter()
 LATEST = 5
 
 
-@router.get("/api/health", tags=["verdict"], dependencies=[Depends(require(JOB_LOGS))])
+@router.get(
+    "/api/health",
+    tags=["verdict"],
+    dependencies=[Depends(require(JOB_LOGS))],
+    response_model=api_types.Verdict,
+    responses={503: {"description": "The same, while the sync does not work", "model": api_types.Verdict}},
+)
 def health() -> Response:
     """Return 200 while the sync works (green, amber), else 503: red, no run yet, orders database unreachable."""
     with read() as session:
@@ -28,7 +35,7 @@ def health() -> Response:
 
 
 @router.get("/api/panel", tags=["verdict"])
-def panel(reader: JobLogsReader) -> dict[str, Any]:
+def panel(reader: JobLogsReader) -> api_types.Panel:
     """Return the verdict, the cells of the 24-hour strip and the last five job logs."""
     with read() as session:
         now = datetime.now(UTC)
@@ -50,30 +57,30 @@ def fragment(request: Request, reader: JobLogsReader) -> Response:
     return render(request, reader, "verdict.html", verdict=verdict)
 
 
-def describe(verdict: Verdict) -> dict[str, Any]:
+def describe(verdict: Verdict) -> api_types.Verdict:
     """Return the verdict as the API gives it: stable names, ISO times in UTC."""
     last = verdict.last_success
     return {
         "level": verdict.level,
         "headline": verdict.headline,
         "sentence": verdict.sentence,
-        "last_success": None if last is None else {"name": last.name, "completed_at": _iso(last.completed_at)},
+        "last_success": None if last is None else {"name": last.name, "completed_at": iso_utc(last.completed_at)},
         "runs_expected": verdict.expected,
         "runs_succeeded": verdict.succeeded,
         "runs_failed": verdict.errors,
         "runs_missed": verdict.missed,
         "paused": verdict.paused,
-        "next_run_at": _iso(verdict.next_run_at),
-        "amber_at": _iso(verdict.amber_at),
-        "red_at": _iso(verdict.red_at),
-        "as_of": _iso(verdict.now),
+        "next_run_at": iso(verdict.next_run_at),
+        "amber_at": iso(verdict.amber_at),
+        "red_at": iso(verdict.red_at),
+        "as_of": iso_utc(verdict.now),
     }
 
 
-def _describe_cell(cell: Cell) -> dict[str, Any]:
+def _describe_cell(cell: Cell) -> api_types.Cell:
     return {
-        "at": _iso(cell.at),
-        "until": _iso(cell.until),
+        "at": iso_utc(cell.at),
+        "until": iso_utc(cell.until),
         "outcome": cell.outcome,
         "words": cell.words,
         "job_log": cell.name,
@@ -82,15 +89,11 @@ def _describe_cell(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _describe_log(log: LogRow) -> dict[str, Any]:
+def _describe_log(log: LogRow) -> api_types.LatestLog:
     return {
         "name": log.name,
         "status": status_word(log.status),
-        "started_at": _iso(log.started_at),
-        "completed_at": _iso(log.completed_at),
+        "started_at": iso_utc(log.started_at),
+        "completed_at": iso(log.completed_at),
         "error_summary": log.error_summary,
     }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat()

@@ -1,4 +1,4 @@
-"""What the verdict reads: the logs of a day, the last success, the first log. Each uses the index on created_at."""
+"""What the verdict reads: the logs of a day, the last success, the first log. Each uses an index on created_at."""
 
 from __future__ import annotations
 

@@ -29,6 +29,11 @@ function chosenZone() {
   }
 }
 
+/** Return the name of the zone in which times are shown. */
+export function zoneName() {
+  return format(chosenZone()).resolvedOptions().timeZone;
+}
+
 const formats = new Map();
 
 function format(zone) {
@@ -72,6 +77,36 @@ export function refreshTimes(root = document) {
   }
 }
 
+/** Return our server's answer, whatever its status; an error has the reader's words for its message. */
+export async function ask(url, accept) {
+  // The second header: no browser should ask for a password of its own when the session has ended.
+  const headers = { accept, "x-requested-with": "fetch" };
+  let response;
+  try {
+    response = await fetch(url, { headers, redirect: "error" });
+  } catch {
+    throw new Error("the web server does not answer");
+  }
+  if (response.status === 401) throw new Error("you are signed out of Airflow");
+  return response;
+}
+
+/** Return what our API answers. */
+export async function askJson(url) {
+  const response = await ask(url, "application/json");
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.title);
+  return answer;
+}
+
+/** Say that this page is not brought up to date any more, and why; nothing: that it is again. */
+function sayOffline(reason) {
+  const notice = document.getElementById("offline");
+  const text = reason ? `Not brought up to date any more: ${reason}. What you see may be old.` : "";
+  notice.hidden = !reason;
+  if (notice.lastElementChild.textContent !== text) notice.lastElementChild.textContent = text;
+}
+
 /**
  * Call an async function again and again, never twice at once: not while the tab is hidden, at once when it is shown
  * again, and more rarely while it fails. Return {stop, now}; now() calls it without waiting.
@@ -89,8 +124,10 @@ export function poll(work, { everyMs }) {
     try {
       await work();
       failures = 0;
-    } catch {
+      sayOffline("");
+    } catch ({ message }) {
       failures = Math.min(failures + 1, 5);
+      sayOffline(message);
     }
     busy = false;
     if (!stopped) timer = setTimeout(turn, everyMs * 2 ** failures);

@@ -1,6 +1,6 @@
 // One job log on an open page: new lines appear, follow mode, permalinks to ranges, copy, wrap.
-import { local, poll } from "./base.js";
-import { fetchPage, replacePart } from "./live.js";
+import { askJson, local, poll } from "./base.js";
+import { askThisPage, replacePart } from "./live.js";
 
 const page = document.getElementById("job-log");
 const lines = document.getElementById("lines");
@@ -8,6 +8,7 @@ const follow = document.getElementById("follow");
 const wrap = document.getElementById("wrap");
 const copy = document.getElementById("copy");
 const EVERY_MS = 1500;
+const LINES_BEFORE = 20;
 let polling;
 
 function showTimes(root) {
@@ -27,40 +28,73 @@ function toEnd() {
   window.scrollTo({ top: document.documentElement.scrollHeight });
 }
 
+let scrolledTo = window.scrollY;
+
+/** Whoever goes up, by whatever means, wants to read: let go. At the end again, hold on again. */
+function onScroll() {
+  const { scrollHeight, clientHeight } = document.documentElement;
+  if (window.scrollY + clientHeight >= scrollHeight - 4) follow.checked = true;
+  else if (window.scrollY < scrolledTo) follow.checked = false;
+  scrolledTo = window.scrollY;
+}
+
+function numberOf(line) {
+  return line ? Number(line.id.slice(1)) : 0;
+}
+
+/** Return the link to the lines after those of a page; there is none at the end. */
+function later(root) {
+  return root.querySelector(".more-lines a[rel=next]");
+}
+
 async function look() {
-  const url = `${page.dataset.details}?after=${page.dataset.lastId}`;
-  const response = await fetch(url, { headers: { accept: "application/json" }, redirect: "error" });
-  if (!response.ok) throw new Error(response.statusText);
-  const { details, status, active, last_id: lastId, updated_at: updatedAt } = await response.json();
+  const url = `${page.dataset.details}?after=${page.dataset.lastId}&limit=1`;
+  const { details, status, active, updated_at: updatedAt } = await askJson(url);
   const ended = status !== page.dataset.status && !active;
+  let rest = null;
   if (details.length || status !== page.dataset.status || updatedAt !== page.dataset.updatedAt) {
-    const fresh = await fetchPage();
+    const fresh = await askThisPage({ line: numberOf(lines.lastElementChild) + 1 });
     replacePart(fresh, "live-summary");
-    const known = new Set([...lines.children].map((line) => line.id));
-    const added = [...fresh.querySelectorAll("#lines > .line")].filter((line) => !known.has(line.id));
+    const added = later(page) ? [] : [...fresh.querySelectorAll("#lines > .line")];
     lines.append(...added);
     for (const empty of page.querySelectorAll("p.empty")) empty.hidden = lines.children.length > 0;
     showTimes(lines);
     if (added.length && follow.checked) toEnd();
-    const freshPage = fresh.getElementById("job-log");
-    Object.assign(page.dataset, { lastId: Math.max(lastId, freshPage.dataset.lastId), status, updatedAt });
+    // Of more lines than a page shows the next look fetches the rest.
+    rest = added.length ? later(fresh) : null;
+    const { lastId, lines: count } = fresh.getElementById("job-log").dataset;
+    Object.assign(page.dataset, { lastId: rest ? added.at(-1).dataset.id : lastId, lines: count, status, updatedAt });
   }
   if (ended) document.getElementById("live-said").textContent = `The run has ended: ${status}`;
-  if (!active) {
+  if (!active && !rest) {
     polling.stop();
-    follow.checked = false;
+    window.removeEventListener("scroll", onScroll);
+    follow.closest("label").hidden = true;
   }
 }
 
-/** Mark the range of lines that the address names, `#L12-L20`; a single line is marked by the style sheet. */
-function markRange() {
+/**
+ * Mark the lines that the address names, `#L12` or `#L12-L20`; where they are not on this page, go to the page that has
+ * them, some lines before.
+ */
+function markLines() {
   for (const line of lines.querySelectorAll(".marked")) line.classList.remove("marked");
-  const range = /^#L(\d+)-L?(\d+)$/.exec(location.hash);
-  if (!range) return;
-  const [from, to] = [Number(range[1]), Number(range[2])].sort((one, other) => one - other);
-  const marked = [...lines.children].filter(({ id }) => Number(id.slice(1)) >= from && Number(id.slice(1)) <= to);
+  const named = /^#L(\d+)(?:-L?(\d+))?$/.exec(location.hash);
+  if (!named) return;
+  const [from, to] = [Number(named[1]), Number(named[2] ?? named[1])].sort((one, other) => one - other);
+  const marked = [...lines.children].filter((line) => numberOf(line) >= from && numberOf(line) <= to);
   for (const line of marked) line.classList.add("marked");
-  marked[0]?.scrollIntoView({ block: "center" });
+  if (marked.length) marked[0].scrollIntoView({ block: "center" });
+  else goToLine(from);
+}
+
+function goToLine(number) {
+  const address = new URL(location.href);
+  // A form keeps the fragment: what is searched for then must not give way to the lines marked before.
+  const isFiltered = ["q", "level"].some((name) => address.searchParams.get(name));
+  if (isFiltered || number < 1 || number > Number(page.dataset.lines)) return;
+  address.searchParams.set("line", Math.max(1, number - LINES_BEFORE));
+  if (address.search !== location.search) location.replace(address);
 }
 
 function extendRange(event) {
@@ -73,7 +107,7 @@ function extendRange(event) {
 }
 
 async function copyLines() {
-  const marked = lines.querySelectorAll(".line.marked, .line:target");
+  const marked = lines.querySelectorAll(".line.marked");
   const chosen = marked.length ? [...marked] : [...lines.children];
   const text = chosen.map((line) => ["time", ".level", ".task", ".message"]
     .map((part) => line.querySelector(part).textContent.trim()).join("  ")).join("\n");
@@ -94,21 +128,17 @@ setInterval(() => {
   if (!document.hidden) showTimes(lines);
 }, 5000);
 lines.addEventListener("click", extendRange);
-window.addEventListener("hashchange", markRange);
-markRange();
+window.addEventListener("hashchange", markLines);
+markLines();
 copy.addEventListener("click", copyLines);
 wrap.addEventListener("change", () => lines.classList.toggle("nowrap", !wrap.checked));
 follow.addEventListener("change", () => follow.checked && toEnd());
-// Whoever scrolls up wants to read: let go. At the end again, hold on again.
-window.addEventListener("wheel", ({ deltaY }) => {
-  if (deltaY < 0) follow.checked = false;
-}, { passive: true });
-window.addEventListener("touchmove", () => { follow.checked = false; }, { passive: true });
-window.addEventListener("keydown", ({ key }) => {
-  if (["ArrowUp", "PageUp", "Home"].includes(key)) follow.checked = false;
-});
 if (page.dataset.active === "1") {
-  follow.checked = !location.hash;
+  if (!location.hash) {
+    follow.checked = true;
+    toEnd();
+  }
+  window.addEventListener("scroll", onScroll, { passive: true });
   polling = poll(look, { everyMs: EVERY_MS });
   polling.now();
 } else {

@@ -1,11 +1,18 @@
 // Parts of an open page, brought up to date from the page itself: what the server writes is written in one place.
-import { refreshTimes } from "./base.js";
+import { ask, refreshTimes, serverNow } from "./base.js";
 
-/** Return the page as it is now. */
-export async function fetchPage() {
-  const response = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
-  if (!response.ok) throw new Error(response.statusText);
+/** Return a page, or a part of one, as a document. */
+export async function askPage(address) {
+  const response = await ask(address, "text/html");
+  if (!response.ok) throw new Error(`the web server answered ${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+/** Return this page as it is now, or as it is with some parameters instead of its own. */
+export function askThisPage(parameters = {}) {
+  const address = new URL(location.href);
+  for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value);
+  return askPage(address);
 }
 
 function place(part, element) {
@@ -40,6 +47,6 @@ export function duration(seconds) {
 setInterval(() => {
   if (document.hidden) return;
   for (const element of document.querySelectorAll("[data-since]")) {
-    element.textContent = duration((Date.now() - Date.parse(element.dataset.since)) / 1000);
+    element.textContent = duration((serverNow() - Date.parse(element.dataset.since)) / 1000);
   }
 }, 1000);

@@ -1,15 +1,11 @@
 // Keeps the freshness banner of an open page true, and offers newer data without touching what is being read.
-import { poll, refreshTimes } from "./base.js";
+import { askJson, poll, refreshTimes } from "./base.js";
+import "./level.js";
+import { askPage } from "./live.js";
 
 const holder = document.getElementById("freshness");
 const newer = document.getElementById("newer-data");
 const shown = holder.querySelector("section").dataset.asOf;
-
-async function fetchOk(url) {
-  const answer = await fetch(url, { credentials: "same-origin", cache: "no-store" });
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  return answer;
-}
 
 function differs(found) {
   const { state, level, latest, asOf } = holder.querySelector("section").dataset;
@@ -21,10 +17,10 @@ function same(iso, text) {
 }
 
 async function look() {
-  const found = await (await fetchOk(holder.dataset.api)).json();
+  const found = await askJson(holder.dataset.api);
   if (differs(found)) {
     const focused = holder.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    holder.innerHTML = await (await fetchOk(holder.dataset.url)).text();
+    holder.replaceChildren((await askPage(holder.dataset.url)).querySelector("section"));
     refreshTimes(holder);
     if (focused) [...holder.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
   }

@@ -57,7 +57,9 @@ function useVerdict() {
     async function load() {
       if (document.hidden) return;
       try {
-        const response = await fetch(at("job_logs/api/panel"), { headers: { accept: "application/json" } });
+        // The second header: no browser should ask for a password when the session has ended.
+        const headers = { accept: "application/json", "x-requested-with": "fetch" };
+        const response = await fetch(at("job_logs/api/panel"), { headers });
         const body = await response.json();
         if (gone) return;
         if (response.ok) {

@@ -1,34 +1,17 @@
-// The verdict on an open page: its level follows the clock, and it is read again when a run may have changed it.
-import { refreshTimes, serverNow } from "./base.js";
-
-const words = { amber: "Late", red: "Not syncing" };
-const ranks = { unknown: 0, green: 0, amber: 1, red: 2 };
+// The verdict on an open page is read again when a run may have changed it; the arrow keys move along its strip.
+import { refreshTimes } from "./base.js";
+import "./level.js";
+import { askPage } from "./live.js";
 
 function current() {
   return document.querySelector(".verdict");
 }
 
-function tick() {
-  const verdict = current();
-  if (!verdict?.dataset.amberAt || document.hidden) return;
-  const now = serverNow();
-  const due = now >= Date.parse(verdict.dataset.redAt) ? "red" : now >= Date.parse(verdict.dataset.amberAt) ? "amber" : "green";
-  const shown = verdict.dataset.level;
-  if (ranks[due] <= ranks[shown]) return;
-  verdict.dataset.level = due;
-  verdict.classList.replace(shown, due);
-  verdict.querySelector(".verdict-word span").textContent = words[due];
-  verdict.querySelector(".verdict-word use").setAttribute("href", due === "red" ? "#i-cross" : "#i-warning");
-}
-
 /** Read the verdict again and show it, keeping the focus; while that fails the old one stays, its age ticking on. */
-export async function refresh() {
+async function refresh() {
   const verdict = current();
   if (!verdict) return;
-  const response = await fetch(verdict.dataset.url, { headers: { accept: "text/html" }, redirect: "error" });
-  if (!response.ok) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").querySelector(".verdict");
-  if (!fresh) return;
+  const fresh = (await askPage(verdict.dataset.url)).querySelector(".verdict");
   const focused = verdict.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   verdict.replaceWith(fresh);
   refreshTimes(fresh);
@@ -56,7 +39,6 @@ function rove(verdict) {
 const quietly = () => refresh().catch(() => undefined);
 if (current()) {
   rove(current());
-  setInterval(tick, 1000);
   setInterval(() => {
     if (!document.hidden) quietly();
   }, 60_000);
