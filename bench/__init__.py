@@ -1,0 +1,1 @@
+"""Performance, measured against named peers in the same run: `bin/bench` lists what there is."""
