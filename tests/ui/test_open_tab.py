@@ -93,3 +93,17 @@ def test_page_whose_session_has_ended_says_so_and_lets_no_browser_ask_for_a_pass
     assert asked.value.status == 401
     assert asked.value.headers["www-authenticate"].startswith("Bearer ")
     expect(tab.locator("#offline")).to_contain_text("you are signed out of Airflow")
+
+
+def test_idle_list_asks_nothing_but_its_light_question(tab: Page) -> None:
+    tab.goto("/job_logs/")
+    version = tab.locator("#job-logs").get_attribute("data-version")
+    # Whatever the sandbox does meanwhile: for this page nothing runs.
+    tab.route("**/api/activity", lambda route: route.fulfill(json={"version": version, "active": 0}))
+    tab.clock.run_for(20_000)
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    for _ in range(8):
+        with tab.expect_response("**/api/activity"):
+            tab.clock.run_for(15_000)
+    assert set(asked) == {"/job_logs/api/activity"}

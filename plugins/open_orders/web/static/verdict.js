@@ -3,6 +3,8 @@ import { refreshTimes } from "./base.js";
 import "./level.js";
 import { askPage } from "./live.js";
 
+const INTERVAL_MS = 5 * 60_000;
+
 function current() {
   return document.querySelector(".verdict");
 }
@@ -39,9 +41,10 @@ function rove(verdict) {
 const quietly = () => refresh().catch(() => undefined);
 if (current()) {
   rove(current());
+  // While nothing runs it changes only with a run that should have come: no more often than that is it read again.
   setInterval(() => {
     if (!document.hidden) quietly();
-  }, 60_000);
+  }, INTERVAL_MS);
   // Pages that watch a run say when it has begun or ended.
   document.addEventListener("job-logs-changed", quietly);
 }
