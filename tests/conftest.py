@@ -78,3 +78,11 @@ def orders(orders_dsn: str) -> Iterator[psycopg.Connection[Any]]:
     """Yield an autocommit connection of the test's own, to look at what the code did."""
     with psycopg.connect(orders_dsn, autocommit=True) as connection:
         yield connection
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that run all of Airflow's processes one after the other: `bin/test` runs two tests at a time."""
+    for item in items:
+        if item.path.parent.name in ("e2e", "ui"):
+            item.add_marker(pytest.mark.xdist_group("Airflow's processes"))
