@@ -120,3 +120,21 @@ def test_keyboard_alone_reaches_and_opens_a_log(open_page: OpenPage) -> None:
     name = first.inner_text()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+def background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def test_dark_page_is_printed_light(open_page: OpenPage) -> None:
+    page = open_page("/open_orders/", theme="dark")
+    assert background(page) == "rgb(22, 29, 45)"
+    page.emulate_media(media="print")
+    assert background(page) == "rgb(255, 255, 255)"
+
+
+def test_page_without_javascript_has_the_systems_theme(open_page: OpenPage) -> None:
+    page = open_page("/job_logs/", scripts=False)
+    for theme, expected in (("dark", "rgb(22, 29, 45)"), ("light", "rgb(255, 255, 255)")):
+        page.emulate_media(color_scheme=theme)
+        assert background(page) == expected
