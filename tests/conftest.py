@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import create_engine
+from xdist.scheduler import LoadFileScheduling
 
 # Airflow reads these when it is first imported.
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
@@ -80,9 +81,12 @@ def orders(orders_dsn: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that run all of Airflow's processes one after the other: `bin/test` runs two tests at a time."""
-    for item in items:
-        if item.path.parent.name in ("e2e", "ui"):
-            item.add_marker(pytest.mark.xdist_group("Airflow's processes"))
+class ProcessesInOneRow(LoadFileScheduling):
+    """Files run two at a time, but those that start all of Airflow's processes one after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "processes" if nodeid.startswith(("tests/e2e/", "tests/ui/")) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ProcessesInOneRow:
+    return ProcessesInOneRow(config, log)
