@@ -26,7 +26,7 @@ PAGES = {
     "API of job logs": ("/job_logs/api/docs", 200),
     "open orders": ("/open_orders/", 200),
     "overdue orders": ("/open_orders/?overdue=1&sort=-due_date", 200),
-    "changes": ("/open_orders/changes", 200),
+    "changes": ("/open_orders/changes?sync={success}", 200),
     "rejected": ("/open_orders/rejected", 200),
     "API of open orders": ("/open_orders/api/docs", 200),
 }
@@ -91,7 +91,9 @@ def test_hostile_text_is_shown_and_never_run(open_page: OpenPage, names: dict[st
     assert ran == []
 
 
-@pytest.mark.parametrize("path", ["/job_logs/", "/job_logs/{success}", "/open_orders/", "/open_orders/changes"])
+@pytest.mark.parametrize(
+    "path", ["/job_logs/", "/job_logs/{success}", "/open_orders/", "/open_orders/changes?sync={success}"]
+)
 def test_page_is_read_and_left_without_javascript(open_page: OpenPage, names: dict[str, str], path: str) -> None:
     page = open_page(path.format(**names), scripts=False)
     shown = page.locator("table tbody tr, #lines .line")

@@ -89,7 +89,7 @@ def test_log_without_heartbeat_is_interrupted_since_its_last_one(web: WebClient,
 
 
 def test_running_log_is_live_and_shows_its_batches(web: WebClient, orders: Orders) -> None:
-    name = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=NOW)
+    name = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=datetime.now(UTC))
     (last_id,) = add_details(orders, name, "Batch 3/5: imported 2,500 orders")
     page = web.get(f"/job_logs/{name}").text
     assert '<progress value="3" max="5"' in page
@@ -176,7 +176,7 @@ def test_download_is_text_with_every_message(web: WebClient, orders: Orders) -> 
 def long_log(orders: Orders, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the name of a log with more messages than a page shows, of which the last but one is an error."""
     monkeypatch.setattr(job_log_lines, "MOST_LINES", 3)
-    name = add_log(orders, NOW, heartbeat_at=NOW)
+    name = add_log(orders, NOW, heartbeat_at=datetime.now(UTC))
     add_details(orders, name, "1", "2", "3", "4", "5", "6")
     add_details(orders, name, "the needle", level="error", task_id="publish")
     add_details(orders, name, "8")

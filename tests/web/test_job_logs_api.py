@@ -64,7 +64,7 @@ def test_list_pages_with_the_filters_of_the_page(web: WebClient, orders: Orders)
 
 
 def test_details_after_an_id_are_only_the_new_ones(web: WebClient, orders: Orders) -> None:
-    name = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=NOW)
+    name = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=datetime.now(UTC))
     first, second = add_details(orders, name, "one", "two")
     answer = ask(web, f"/job_logs/{name}/details?after={first}")
     assert [(detail["id"], detail["message"]) for detail in answer["details"]] == [(second, "two")]
@@ -75,7 +75,7 @@ def test_details_after_an_id_are_only_the_new_ones(web: WebClient, orders: Order
 def test_activity_changes_when_a_run_begins_moves_and_ends(web: WebClient, orders: Orders) -> None:
     seen = [ask(web, "/activity")]
     assert seen[0]["active"] == 0
-    name = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=NOW)
+    name = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=datetime.now(UTC))
     seen.append(ask(web, "/activity"))
     assert seen[1]["active"] == 1
     orders.execute("UPDATE job_logs SET fetched = 5, updated_at = clock_timestamp() WHERE name = %s", [name])

@@ -128,7 +128,7 @@ def test_counts_stop_at_a_thousand(web: WebClient, orders: Orders) -> None:
 
 def test_log_without_heartbeat_is_shown_and_filtered_as_interrupted(web: WebClient, orders: Orders) -> None:
     dead = add_log(orders, NOW - timedelta(hours=1), JobStatus.PROCESSING, step="fetch")
-    alive = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=NOW)
+    alive = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=datetime.now(UTC))
     page = web.get("/job_logs/?status=interrupted").text
     assert names(page) == [dead]
     assert "no sign of life since" in page
@@ -198,7 +198,7 @@ def test_parameter_that_means_nothing_is_a_bad_request(web: WebClient, query: st
 
 def test_run_now_only_for_who_may_trigger_and_not_during_a_run(web: WebClient, orders: Orders) -> None:
     assert 'class="button green" href="/dags/sync_open_orders" target="_top"' in web.get("/job_logs/").text
-    add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=NOW)
+    add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=datetime.now(UTC))
     page = web.get("/job_logs/").text
     assert 'class="button green" role="link" aria-disabled="true"' in page
     web.reader.may_trigger = False
@@ -258,7 +258,7 @@ def test_number_of_queries_does_not_grow_with_the_logs(web: WebClient, orders: O
 
 
 def test_running_log_shows_its_batch(web: WebClient, orders: Orders) -> None:
-    running = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=NOW, step="import_batches")
+    running = add_log(orders, NOW, JobStatus.PROCESSING, heartbeat_at=datetime.now(UTC), step="import_batches")
     add_details(orders, running, "Batch 1/5: imported 2,500 orders", "Batch 2/5: imported 2,500 orders")
     page = web.get("/job_logs/").text
     assert "Batch 2/5" in page
