@@ -8,5 +8,6 @@ COPY --chown=airflow:root dags /opt/airflow/dags
 COPY --chown=airflow:root plugins /opt/airflow/plugins
 COPY --chown=airflow:root include /opt/airflow/include
 COPY --chown=airflow:root bin/migrate /opt/airflow/bin/migrate
+COPY --chown=airflow:root bin/roles /opt/airflow/bin/roles
 
 ENV PYTHONPATH=/opt/airflow/plugins

@@ -15,7 +15,10 @@ import psutil
 import psycopg
 
 from bench.airflow_setup import USER
+from open_orders.roles.provision import Login, provision_orders
+from sandbox import roles
 from sandbox.airflow_environment import build_airflow_environment
+from sandbox.connections import Connection
 from sandbox.ports import find_free_port
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.processes import read_tail
@@ -53,10 +56,12 @@ def run_api_server(postgres: EmbeddedPostgres, orders_database: str, directory: 
     state = State(directory)
     state.create_directories()
     postgres.create_database(METADATA)
+    pipeline, web = _make_roles(state, postgres, orders_database)
     environment = build_airflow_environment(
         state,
         metadata_dsn=postgres.dsn(METADATA),
-        orders_uri=postgres.dsn(orders_database).replace("postgresql://", "postgres://"),
+        orders_uri=pipeline.to_uri(),
+        orders_web_uri=web.to_uri(),
         # Nothing runs here: no task ever asks the ERP.
         erp_uri="mssql://nobody@127.0.0.1:1/ERP",
         web_port=find_free_port(),
@@ -80,6 +85,14 @@ def run_api_server(postgres: EmbeddedPostgres, orders_database: str, directory: 
     finally:
         server.terminate()
         server.wait()
+
+
+def _make_roles(state: State, postgres: EmbeddedPostgres, database: str) -> list[Connection]:
+    """Return the connections of the pipeline and of the pages: a page is as fast as its role lets it be."""
+    made = [roles.connect_as(role, state, postgres, database) for role in (roles.PIPELINE, roles.WEB)]
+    with psycopg.connect(postgres.dsn(database)) as administrator:
+        provision_orders(administrator, *(Login(connection.login, connection.password) for connection in made))
+    return made
 
 
 def insert_dag_runs(postgres: EmbeddedPostgres, dag_id: str, count: int) -> None:

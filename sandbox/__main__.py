@@ -27,7 +27,8 @@ Start Airflow with the DAG sync_open_orders, its databases and a sample ERP, tri
 keep everything running until Ctrl-C. Nothing needs to be installed but Python; all data lives in .sandbox/
 (or in OPEN_ORDERS_SANDBOX_DIR).
 
-To use your own databases, set AIRFLOW_CONN_ERP_MSSQL and/or AIRFLOW_CONN_ORDERS_DB to their connection URIs."""
+To use your own databases, set AIRFLOW_CONN_ERP_MSSQL and/or AIRFLOW_CONN_ORDERS_DB to their connection URIs, and
+AIRFLOW_CONN_ORDERS_DB_WEB to that of a role with which the pages only read."""
 
 EXAMPLES = """\
 examples:

@@ -23,6 +23,7 @@ def build_airflow_environment(
     *,
     metadata_dsn: str,
     orders_uri: str,
+    orders_web_uri: str = "",
     erp_uri: str,
     web_port: int,
     dags_dir: Path = REPOSITORY / "dags",
@@ -34,6 +35,7 @@ def build_airflow_environment(
         state: keeps AIRFLOW_HOME, logs and the generated keys.
         metadata_dsn: Airflow's own database, `postgresql://…`.
         orders_uri: value of AIRFLOW_CONN_ORDERS_DB.
+        orders_web_uri: value of AIRFLOW_CONN_ORDERS_DB_WEB; without one the pages use orders_uri.
         erp_uri: value of AIRFLOW_CONN_ERP_MSSQL.
         web_port: where the api-server listens and the tasks find it.
         dags_dir: the folder of DAG files.
@@ -42,7 +44,8 @@ def build_airflow_environment(
     inherited = {
         name: value
         for name, value in base.items()
-        if not name.startswith("AIRFLOW__") and name not in ("AIRFLOW_HOME", "AIRFLOW_CONFIG")
+        if not name.startswith("AIRFLOW__")
+        and name not in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW_CONN_ORDERS_DB_WEB")
     }
     options = {
         f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
@@ -57,6 +60,7 @@ def build_airflow_environment(
         | {
             "AIRFLOW_HOME": str(state.airflow_home),
             "AIRFLOW_CONN_ORDERS_DB": orders_uri,
+            **({"AIRFLOW_CONN_ORDERS_DB_WEB": orders_web_uri} if orders_web_uri else {}),
             "AIRFLOW_CONN_ERP_MSSQL": erp_uri,
             "NO_PROXY": no_proxy,
             "no_proxy": no_proxy,
@@ -66,6 +70,17 @@ def build_airflow_environment(
             "PYTHONWARNINGS": ",".join(f"ignore:{message}" for message in KNOWN_WARNINGS),
         }
     )
+
+
+def leave_to_api_server(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the connections that only tasks and callbacks need.
+
+    Without a connection of their own the pages use the pipeline's.
+    """
+    unneeded = {"AIRFLOW_CONN_ERP_MSSQL"}
+    if "AIRFLOW_CONN_ORDERS_DB_WEB" in environment:
+        unneeded.add("AIRFLOW_CONN_ORDERS_DB")
+    return {name: value for name, value in environment.items() if name not in unneeded}
 
 
 def _build_options(state: State, metadata_dsn: str, web_port: int, dags_dir: Path) -> dict[str, dict[str, object]]:

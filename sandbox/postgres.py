@@ -153,8 +153,11 @@ class EmbeddedPostgres:
     def dsn(self, database: str = "postgres") -> str:
         """Return the superuser's `postgresql://` address of a database; it contains the password."""
         port = self.port
-        password = self.password_file.read_text().strip()
-        return f"postgresql://{SUPERUSER}:{quote(password)}@{HOST}:{port}/{quote(database)}"
+        return f"postgresql://{SUPERUSER}:{quote(self.read_password())}@{HOST}:{port}/{quote(database)}"
+
+    def read_password(self) -> str:
+        """Return the superuser's password."""
+        return self.password_file.read_text().strip()
 
     def create_database(self, name: str) -> None:
         """Make sure that the database exists."""

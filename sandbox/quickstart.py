@@ -10,22 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox import source
+from sandbox import roles, source
 from sandbox.airflow_api import AirflowApi
-from sandbox.airflow_environment import build_airflow_environment
+from sandbox.airflow_environment import build_airflow_environment, leave_to_api_server
 from sandbox.command_line import remember_environment
 from sandbox.connections import Connection, parse_connection
 from sandbox.first_run import show_first_run
 from sandbox.interrupts import ignore_interrupts
 from sandbox.job_log import Outcome
 from sandbox.ports import HOST, PortTakenError, check_port
-from sandbox.postgres import SUPERUSER, EmbeddedPostgres, stop_leftovers
+from sandbox.postgres import EmbeddedPostgres, stop_leftovers
 from sandbox.processes import Processes, stop_recorded
 from sandbox.progress import Command, announce, say
 from sandbox.state import REPOSITORY, State
 
 ADMIN = "admin"
-AIRFLOW_PROCESSES = ("api-server", "scheduler", "dag-processor", "triggerer")
+API_SERVER = "api-server"
+PIPELINE_PROCESSES = ("scheduler", "dag-processor", "triggerer")
 HEALTHY_TIMEOUT_S = 120.0
 WATCH_S = 0.5
 
@@ -57,11 +58,17 @@ class Quickstart:
         self._state = state
         self._own_erp = _read_own_connection("AIRFLOW_CONN_ERP_MSSQL", 1433)
         self._own_orders = _read_own_connection("AIRFLOW_CONN_ORDERS_DB", 5432)
+        self._own_orders_web = _read_own_connection("AIRFLOW_CONN_ORDERS_DB_WEB", 5432)
         self._running: list[Processes] = []
         if self._own_erp and (options.faults or options.rows is not None):
             raise StartError(
                 "--fault and --rows concern the sandbox's own source, but AIRFLOW_CONN_ERP_MSSQL names yours "
                 f"({self._own_erp}); unset it, or leave the options out."
+            )
+        if self._own_orders_web and not self._own_orders:
+            raise StartError(
+                "AIRFLOW_CONN_ORDERS_DB_WEB is for reading an orders database of your own: set AIRFLOW_CONN_ORDERS_DB "
+                "to it, too, or unset both."
             )
 
     def run(self) -> Outcome:
@@ -78,7 +85,8 @@ class Quickstart:
     def _run(self, cleanup: ExitStack) -> Outcome:
         self._clear_the_way(cleanup)
         postgres = self._start_postgres(cleanup)
-        orders = self._own_orders or _connect_to(postgres, "orders")
+        # As the pipeline's role, also to follow the first run: what the quickstart shows works with its rights.
+        orders = self._own_orders or roles.connect_as(roles.PIPELINE, self._state, postgres, "orders")
         erp = self._own_erp or source.make_connection(self._state)
         environment = self._build_environment(postgres, orders, erp)
         self._prepare(cleanup, postgres, erp, environment)
@@ -123,10 +131,18 @@ class Quickstart:
         for name, own in (("SQL Server", self._own_erp), ("orders database", self._own_orders)):
             if own is not None:
                 say(f"  ✓ Using your {name}: {own}")
+        if self._own_orders:
+            # As they were given, extras and all.
+            orders_uri, web_uri = (os.environ.get(f"AIRFLOW_CONN_ORDERS_DB{end}", "") for end in ("", "_WEB"))
+        else:
+            orders_uri = orders.to_uri()
+            web_uri = roles.connect_as(roles.WEB, self._state, postgres, "orders").to_uri()
+        metadata = roles.connect_as(roles.AIRFLOW, self._state, postgres, "airflow")
         environment = build_airflow_environment(
             self._state,
-            metadata_dsn=postgres.dsn("airflow"),
-            orders_uri=os.environ["AIRFLOW_CONN_ORDERS_DB"] if self._own_orders else orders.to_uri(),
+            metadata_dsn=metadata.to_uri().replace("postgres://", "postgresql://", 1),
+            orders_uri=orders_uri,
+            orders_web_uri=web_uri,
             erp_uri=os.environ["AIRFLOW_CONN_ERP_MSSQL"] if self._own_erp else erp.to_uri(),
             web_port=self._options.port,
         )
@@ -136,16 +152,26 @@ class Quickstart:
     def _prepare(
         self, cleanup: ExitStack, postgres: EmbeddedPostgres, erp: Connection, environment: Mapping[str, str]
     ) -> None:
-        """Migrate both databases; meanwhile the stand-in comes up and a new sample ERP is filled."""
+        """Make roles and migrate both databases; meanwhile the stand-in comes up and a new sample ERP is filled."""
 
-        def run(doing: str, log: str, *arguments: str, answers: Sequence[str] = ()) -> Command:
-            command = Command(doing, ["-m", *arguments], environment, self._state.logs_dir / log, answers)
+        def run(doing: str, log: str, *arguments: str, answers: Sequence[str] = (), **variables: str) -> Command:
+            log_file = self._state.logs_dir / log
+            command = Command(doing, ["-m", *arguments], {**environment, **variables}, log_file, answers)
             cleanup.callback(command.stop)
             return command
 
-        migrations = [run("Orders database migrated", "migrate.log", "open_orders.migrations", "upgrade")]
-        fingerprint = _fingerprint(self._state)
+        databases = ["airflow"] if self._own_orders else ["airflow", "orders"]
+        fingerprint = _fingerprint(self._state, databases)
         is_migrated = _read_text(self._state.migrated_file) == fingerprint
+        if not is_migrated:
+            as_administrator = roles.build_administrator_environment(postgres)
+            makers = [
+                run(f"Roles of the database {name}", f"roles-{name}.log", "open_orders.roles", name, **as_administrator)
+                for name in databases
+            ]
+            for maker in makers:
+                maker.wait()
+        migrations = [run("Orders database migrated", "migrate.log", "open_orders.migrations", "upgrade")]
         if not is_migrated:
             migrations.append(run("Airflow's database migrated", "airflow-migrate.log", "airflow", "db", "migrate"))
         if self._own_erp is None:
@@ -166,16 +192,17 @@ class Quickstart:
         self, cleanup: ExitStack, postgres: EmbeddedPostgres, erp: Connection, environment: Mapping[str, str]
     ) -> None:
         with announce(f"Stand-in SQL Server on {erp}"):
-            behind = _connect_to(postgres, "erp")
+            behind = roles.connect_as_superuser(postgres, "erp")
             variables = source.build_stand_in_environment(erp, behind, self._state.faults_file)
             self._start_processes(cleanup, ["sqlserver"], {**environment, **variables}, "sqlserver.log")
             source.await_login(erp, self._check)
 
     def _start_airflow(self, cleanup: ExitStack, environment: Mapping[str, str]) -> AirflowApi:
-        with announce(f"Airflow: {', '.join(AIRFLOW_PROCESSES)}"):
+        with announce(f"Airflow: {', '.join([API_SERVER, *PIPELINE_PROCESSES])}"):
             # A sample ERP could not talk to a stand-in that misbehaves either.
             lives = self._own_erp is None and not self._options.faults
-            names = [*AIRFLOW_PROCESSES, "erp"] if lives else AIRFLOW_PROCESSES
+            names = [*PIPELINE_PROCESSES, "erp"] if lives else PIPELINE_PROCESSES
+            self._start_processes(cleanup, [API_SERVER], leave_to_api_server(environment), "processes.log")
             self._start_processes(cleanup, names, environment, "processes.log")
             password = self._state.read_secret("admin_password")
             api = AirflowApi(f"http://{HOST}:{self._options.port}", ADMIN, password, self._check)
@@ -217,16 +244,12 @@ class Quickstart:
             return
 
 
-def _connect_to(postgres: EmbeddedPostgres, database: str) -> Connection:
-    password = postgres.password_file.read_text().strip()
-    return Connection("postgres", HOST, postgres.port, SUPERUSER, password, database)
-
-
-def _fingerprint(state: State) -> str:
-    """Return what changes with the version of Airflow, with our permissions or with the database set up for them."""
+def _fingerprint(state: State, databases: Sequence[str]) -> str:
+    """Return what changes with the version of Airflow, with our permissions and roles, or with the databases."""
     files = (REPOSITORY / "requirements-dev.txt", REPOSITORY / "plugins" / "open_orders" / "web" / "permissions.py")
-    packages = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    return f"{packages} {(state.postgres_dir / 'PG_VERSION').stat().st_mtime_ns}"
+    content = [file.read_bytes() for file in files] + [roles.read_sources()]
+    digest = hashlib.sha256(b"".join(content)).hexdigest()
+    return f"{digest} {' '.join(databases)} {(state.postgres_dir / 'PG_VERSION').stat().st_mtime_ns}"
 
 
 def _read_own_connection(variable: str, default_port: int) -> Connection | None:

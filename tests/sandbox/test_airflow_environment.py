@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from airflow.configuration import conf
 
-from sandbox.airflow_environment import build_airflow_environment
+from sandbox.airflow_environment import build_airflow_environment, leave_to_api_server
 from sandbox.state import State
 
 
@@ -59,3 +59,20 @@ def test_keys_stay_the_same_from_start_to_start(environment: dict[str, str], tmp
     )
     for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY"):
         assert again[name] == environment[name]
+
+
+def test_pages_have_the_connection_that_is_theirs_or_none(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    state.create_directories()
+    addresses = {"metadata_dsn": "", "orders_uri": "postgres://pipeline@h/orders", "erp_uri": "", "web_port": 8081}
+    inherited = {"AIRFLOW_CONN_ORDERS_DB_WEB": "postgres://somebody@elsewhere/orders"}
+    own = build_airflow_environment(state, **addresses, orders_web_uri="postgres://web@h/orders", base=inherited)
+    assert own["AIRFLOW_CONN_ORDERS_DB_WEB"] == "postgres://web@h/orders"
+    assert "AIRFLOW_CONN_ORDERS_DB_WEB" not in build_airflow_environment(state, **addresses, base=inherited)
+
+
+def test_api_server_knows_the_pipeline_s_connection_only_when_the_pages_need_it() -> None:
+    given = {"AIRFLOW_CONN_ORDERS_DB": "a", "AIRFLOW_CONN_ERP_MSSQL": "b", "PATH": "c"}
+    assert leave_to_api_server(given) == {"AIRFLOW_CONN_ORDERS_DB": "a", "PATH": "c"}
+    given["AIRFLOW_CONN_ORDERS_DB_WEB"] = "d"
+    assert leave_to_api_server(given) == {"AIRFLOW_CONN_ORDERS_DB_WEB": "d", "PATH": "c"}

@@ -133,6 +133,13 @@ def test_malformed_connection_is_reported_by_its_variable(tmp_path: Path) -> Non
     assert "secretword" not in done.stdout + done.stderr
 
 
+def test_reading_role_without_its_database_is_refused(tmp_path: Path) -> None:
+    done = run_quickstart(tmp_path, "--once", AIRFLOW_CONN_ORDERS_DB_WEB="postgres://web:topsecret@db.example/orders")
+    assert done.returncode == 3
+    assert "set AIRFLOW_CONN_ORDERS_DB to it, too" in done.stdout
+    assert "topsecret" not in done.stdout + done.stderr
+
+
 def test_data_of_another_postgresql_stops_the_start_with_advice(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("15\n")

@@ -60,6 +60,29 @@ def test_every_variable_is_explained_and_no_password_has_a_default(compose: dict
         assert f"${{{name}:?see .env.example}}" in text
 
 
+def test_each_process_gets_only_the_connections_that_it_needs(compose: dict[str, Any]) -> None:
+    pipeline = {"AIRFLOW_CONN_ORDERS_DB", "AIRFLOW_CONN_ERP_MSSQL"}
+    given = {
+        service: {name for name in compose["services"][service].get("environment", {}) if name.startswith("AIRFLOW_C")}
+        for service in SERVICES
+    }
+    assert given == {
+        "api-server": {"AIRFLOW_CONN_ORDERS_DB_WEB"},
+        "scheduler": pipeline,
+        "dag-processor": pipeline,
+        "triggerer": set(),
+    }
+
+
+def test_nothing_that_keeps_running_knows_the_administrator(compose: dict[str, Any]) -> None:
+    administrator = compose["services"]["postgres"]["environment"]["POSTGRES_USER"]
+    for service in SERVICES:
+        for name, value in compose["services"][service]["environment"].items():
+            assert not name.startswith("PG")
+            assert "POSTGRES_PASSWORD" not in value, name
+            assert f"//{administrator}:" not in value, name
+
+
 def test_image_has_the_airflow_that_requirements_pin() -> None:
     pinned = re.search(r"^apache-airflow==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert pinned is not None
@@ -69,7 +92,7 @@ def test_image_has_the_airflow_that_requirements_pin() -> None:
 
 def test_image_has_every_folder_that_production_needs() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    for path in ("dags", "plugins", "include", "bin/migrate", "requirements.txt"):
+    for path in ("dags", "plugins", "include", "bin/migrate", "bin/roles", "requirements.txt"):
         assert re.search(rf"^COPY .* {path} /opt/airflow/{path}$", dockerfile, re.MULTILINE), path
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from open_orders.schema_version import HEAD, VERSION_TABLE
 
@@ -54,8 +55,11 @@ def main(arguments: list[str]) -> int:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
+    from open_orders.masking import hide_secrets
+
     hook = PostgresHook("orders_db")
     try:
+        hide_secrets(hook.connection)
         target = f"{hook.connection.host}:{hook.connection.port or 5432}/{hook.connection.schema}"
     except AirflowNotFoundException:
         print("No Airflow connection orders_db: set AIRFLOW_CONN_ORDERS_DB, or add it in Airflow", file=sys.stderr)
@@ -72,14 +76,28 @@ def main(arguments: list[str]) -> int:
     except CommandError as error:
         print(f"Cannot migrate the orders database {target}, nothing was changed: {error}", file=sys.stderr)
         return 1
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        print(
+            f"The user of connection orders_db may not migrate the orders database {target}, nothing was changed: "
+            f"{_first_line(error)}. Its administrator gives the rights: bin/roles",
+            file=sys.stderr,
+        )
+        return 1
     except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        print(f"Cannot open the orders database {target} (connection orders_db): {reason}", file=sys.stderr)
+        print(f"Cannot open the orders database {target} (connection orders_db): {_first_line(error)}", file=sys.stderr)
         return 1
     finally:
         engine.dispose()
     print(f"Orders database {target} is at revision {revision or 'none'}, the code needs {HEAD}")
     return 0
+
+
+def _first_line(error: DBAPIError) -> str:
+    from open_orders.masking import redact
+
+    return redact(str(error.orig).strip().splitlines()[0])
 
 
 if __name__ == "__main__":

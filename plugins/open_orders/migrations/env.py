@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from open_orders.models import Base
+from open_orders.roles.provision import withhold_working_tables
 from open_orders.schema_version import VERSION_TABLE
 
 connection = context.config.attributes["connection"]
@@ -16,4 +17,5 @@ context.configure(
 )
 with context.begin_transaction():
     context.run_migrations()
+    withhold_working_tables(connection.connection.driver_connection)
 connection.commit()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -17,9 +18,16 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from open_orders.masking import hide_secrets, redact, redact_error
 from open_orders.schema_version import check_revision
 
-CONNECTION_ID = "orders_db"
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+log = logging.getLogger(__name__)
+CONNECTION_ID = "orders_db_web"
+# The pipeline's, with which pages did before they had a role of their own.
+FALLBACK_ID = "orders_db"
 APPLICATION_NAME = "open_orders web"
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 10
@@ -37,9 +45,13 @@ class StatementTimeoutError(Exception):
     """The orders database was too slow for a page."""
 
 
+class MissingRightError(Exception):
+    """The role of the pages may not do what a page needs."""
+
+
 @cache
 def engine(*, downloads: bool = False) -> Engine:
-    """Return the process's engine on the connection `orders_db`; nothing is connected before the first read.
+    """Return the process's engine on the connection `orders_db_web`; nothing is connected before the first read.
 
     Downloads have one of their own: they last as long as a reader's line is slow, and must not keep pages waiting.
     """
@@ -59,8 +71,9 @@ def engine(*, downloads: bool = False) -> Engine:
 
 
 def _connect() -> psycopg.Connection[Any]:
-    """Return a new psycopg connection, made as the pipeline's are, with its login and extras."""
-    connection = deepcopy(PostgresHook(CONNECTION_ID).connection)
+    """Return a new psycopg connection, made as the pipeline's are, with the login and extras of the pages."""
+    connection = deepcopy(_find_connection())
+    hide_secrets(connection)
     # Without a limit a host that drops packets would hold a page for minutes.
     connection.extra = json.dumps({"connect_timeout": CONNECT_TIMEOUT_S, **connection.extra_dejson})
     made = cast("psycopg.Connection[Any]", PostgresHook(connection=connection).get_conn())
@@ -71,12 +84,32 @@ def _connect() -> psycopg.Connection[Any]:
     return made
 
 
+def _find_connection() -> Connection:
+    try:
+        return PostgresHook(CONNECTION_ID).connection
+    except AirflowNotFoundException:
+        found = PostgresHook(FALLBACK_ID).connection
+    _warn_of_fallback()
+    return found
+
+
+@cache
+def _warn_of_fallback() -> None:
+    """Say it once in a process, not for each of its connections."""
+    log.warning(
+        "There is no Airflow connection %s: the pages use %s, whose role can write. bin/roles makes one for reading",
+        CONNECTION_ID,
+        FALLBACK_ID,
+    )
+
+
 @contextmanager
 def read(*, download: bool = False) -> Iterator[Session]:
     """Yield a session in one read-only transaction, in which all selects see the same moment.
 
-    Raises DatabaseUnreachableError, SchemaVersionError when the tables are not those of this code, and
-    StatementTimeoutError when one statement takes longer than STATEMENT_TIMEOUT_S, of a download DOWNLOAD_TIMEOUT_S.
+    Raises DatabaseUnreachableError, SchemaVersionError when the tables are not those of this code, MissingRightError
+    when the pages' role may not read them, and StatementTimeoutError when one statement takes longer than
+    STATEMENT_TIMEOUT_S, of a download DOWNLOAD_TIMEOUT_S.
     """
     limits = {
         "statement_timeout": DOWNLOAD_TIMEOUT_S if download else STATEMENT_TIMEOUT_S,
@@ -90,11 +123,15 @@ def read(*, download: bool = False) -> Iterator[Session]:
             check_revision(driver)
             yield session
     except AirflowNotFoundException as error:
-        raise DatabaseUnreachableError(f"There is no Airflow connection {CONNECTION_ID}") from error
+        raise DatabaseUnreachableError(f"There is no Airflow connection {CONNECTION_ID}, nor {FALLBACK_ID}") from error
     except PoolTimeoutError as error:
         raise DatabaseUnreachableError("All connections to the orders database are in use") from error
     except DBAPIError as error:
+        # What nobody explains, the server's log has with its traceback.
+        redact_error(error)
         raise _explain(error) or error from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MissingRightError(_first_line(error)) from error
     except psycopg.OperationalError as error:
         raise DatabaseUnreachableError(_first_line(error)) from error
 
@@ -102,10 +139,12 @@ def read(*, download: bool = False) -> Iterator[Session]:
 def _explain(error: DBAPIError) -> Exception | None:
     if isinstance(error.orig, psycopg.errors.QueryCanceled):
         return StatementTimeoutError("The orders database took too long to answer")
+    if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+        return MissingRightError(_first_line(error.orig))
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return DatabaseUnreachableError(_first_line(error.orig))
     return None
 
 
 def _first_line(error: BaseException | None) -> str:
-    return (str(error).splitlines() or [""])[0]
+    return redact((str(error).splitlines() or [""])[0])

@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from open_orders.errors import SchemaVersionError
-from open_orders.web.database import DatabaseUnreachableError, StatementTimeoutError
+from open_orders.web.database import DatabaseUnreachableError, MissingRightError, StatementTimeoutError
 from open_orders.web.problems import ForbiddenError, ProblemError, TooManyFailuresError, UnauthenticatedError
-from open_orders.web.rendering import PREFIXES, airflow_root, area_of, render
+from open_orders.web.rendering import PREFIXES, airflow_root, area_of, path_of, query_of, render
 from open_orders.web.security_headers import HEADERS, PRIVATE
 
 BASIC = 'Basic realm="Airflow", charset="UTF-8"'
@@ -26,7 +26,12 @@ log = logging.getLogger(__name__)
 UNREACHABLE = "The orders database cannot be reached"
 UNREACHABLE_ADVICE = (
     "This says nothing about the sync or the orders: they are as they were. Check that PostgreSQL runs and that the "
-    "Airflow connection orders_db is right; then try again."
+    "Airflow connection orders_db_web is right (without one: orders_db); then try again."
+)
+MISSING_RIGHT = "The pages lack a right in the orders database"
+MISSING_RIGHT_ADVICE = (
+    "This says nothing about the sync or the orders: they are as they were. The role of the Airflow connection "
+    "orders_db_web gets its rights from the database's administrator: bin/roles"
 )
 TIMEOUT = "The orders database is too slow"
 TIMEOUT_ADVICE = "Narrow the filters, for example to a shorter time, and try again."
@@ -38,6 +43,7 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(UnauthenticatedError, _on_unauthenticated)
     app.add_exception_handler(DatabaseUnreachableError, _on_unreachable)
+    app.add_exception_handler(MissingRightError, _on_missing_right)
     app.add_exception_handler(StatementTimeoutError, _on_timeout)
     app.add_exception_handler(SchemaVersionError, _on_wrong_schema)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -79,7 +85,7 @@ def problem(
 def is_api(request: Request) -> bool:
     """Return whether a request is for the API, which never answers with a page."""
     prefix = PREFIXES[area_of(request)]
-    path = request.url.path.removeprefix(airflow_root(request)).removeprefix(prefix)
+    path = path_of(request).removeprefix(airflow_root(request)).removeprefix(prefix)
     return path == "/api" or path.startswith("/api/")
 
 
@@ -93,7 +99,7 @@ async def _on_problem(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooManyFailuresError) else None
     detail = error.detail
     if isinstance(error, ForbiddenError):
-        log.info("Refused %s: %s", request.url.path, detail)
+        log.info("Refused %r: %s", path_of(request), detail)
     return problem(request, error.status, error.title, detail, headers=headers)
 
 
@@ -108,9 +114,9 @@ async def _on_unauthenticated(request: Request, error: Exception) -> Response:
 
 def _login_url(request: Request) -> str:
     """Return Airflow's login, which comes back here: to a path, never to what the Host header says."""
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    query = query_of(request)
     # A browser takes "//host/…" for another host.
-    target = "/" + target.lstrip("/\\")
+    target = "/" + quote(path_of(request).lstrip("/\\")) + (f"?{query}" if query else "")
     return f"{airflow_root(request)}/api/v2/auth/login?next={quote(target, safe='')}"
 
 
@@ -120,6 +126,11 @@ async def _on_unreachable(request: Request, error: Exception) -> Response:
         request, 503, UNREACHABLE, f"{error}.".replace("..", "."), advice=UNREACHABLE_ADVICE, retry=True,
         headers={"Retry-After": "10"},
     )  # fmt: skip
+
+
+async def _on_missing_right(request: Request, error: Exception) -> Response:
+    log.warning("The pages lack a right in the orders database: %s", error)
+    return problem(request, 503, MISSING_RIGHT, f"{error}.", advice=MISSING_RIGHT_ADVICE, retry=True)
 
 
 async def _on_timeout(request: Request, error: Exception) -> Response:

@@ -1,0 +1,3 @@
+-- The end of that.
+-- Identifiers: role.
+REVOKE {role} FROM CURRENT_USER

@@ -1,0 +1,3 @@
+-- Take back what default privileges gave.
+-- Identifiers: relation, role.
+REVOKE ALL ON {relation} FROM {role}
