@@ -22,10 +22,10 @@ from typing import Any
 from airflow.sdk import Asset, Param, dag, get_current_context, task
 
 from open_orders.contract import OPEN_ORDERS
-from open_orders.settings import load_settings
+from open_orders.settings import PARAMETERS, load_settings, read_parameters
 
 SOURCE_CONNECTION = "erp_mssql"
-DEFAULTS: dict[str, Any] = load_settings().model_dump(include={"batch_size", "allow_empty", "max_drop_share"})
+DEFAULTS: dict[str, Any] = load_settings().model_dump(include=set(PARAMETERS))
 
 
 def close_failed(context: Any) -> None:
@@ -39,11 +39,11 @@ def close_succeeded(context: Any) -> None:
 
 
 def _close(context: Any, *, succeeded: bool) -> None:
+    from open_orders.execution import RunEnd
     from open_orders.job_log_hook import JobLogHook
 
-    run = context["dag_run"]
-    reason = f"the run ended without closing its log ({context.get('reason')})"
-    JobLogHook().close_run(run.dag_id, run.run_id, run.clear_number, reason, succeeded=succeeded)
+    end = RunEnd.from_context(context)
+    JobLogHook().close_run(end.dag_id, end.run_id, end.clear_number, end.summary, succeeded=succeeded)
 
 
 @dag(
@@ -98,7 +98,7 @@ def sync_open_orders() -> None:
         from open_orders.job_log_hook import JobLogHook
 
         with JobLogHook().step() as log:
-            sync.connect(log, MsSqlHook(SOURCE_CONNECTION), get_current_context()["params"], DEFAULTS)
+            sync.connect(log, MsSqlHook(SOURCE_CONNECTION), get_current_context()["params"], load_settings())
 
     @task
     def fetch() -> int:
@@ -108,8 +108,8 @@ def sync_open_orders() -> None:
         from open_orders.job_log_hook import JobLogHook
 
         with JobLogHook().step() as log:
-            batch_rows = get_current_context()["params"]["batch_size"]
-            return sync.fetch(log, MsSqlHook(SOURCE_CONNECTION), OPEN_ORDERS, load_settings(), batch_rows)
+            parameters = read_parameters(get_current_context()["params"], load_settings())
+            return sync.fetch(log, MsSqlHook(SOURCE_CONNECTION), OPEN_ORDERS, parameters)
 
     @task
     def truncate() -> None:
@@ -133,7 +133,8 @@ def sync_open_orders() -> None:
         from open_orders.job_log_hook import JobLogHook
 
         with JobLogHook().step() as log:
-            return sync.publish(log, OPEN_ORDERS, sync.read_guards(get_current_context()["params"]))
+            parameters = read_parameters(get_current_context()["params"], load_settings())
+            return sync.publish(log, OPEN_ORDERS, load_settings(), parameters)
 
     connect() >> fetch() >> truncate() >> import_batches() >> publish()
 

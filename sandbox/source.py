@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pymssql
 
 from sandbox.connections import Connection
 from sandbox.erp.life import DEFAULT_OPEN_LINES, Changes, advance, count_open_lines, seed
-from sandbox.erp.session import connect, read_message
+from sandbox.erp.session import connect, read_local_time, read_message
 from sandbox.ports import HOST
 from sandbox.progress import announce, say
 from sandbox.state import State
@@ -103,7 +102,7 @@ def ensure_sample(erp: Connection, rows: int | None) -> None:
         if existing is None:
             wanted = DEFAULT_OPEN_LINES if rows is None else rows
             with announce(f"New sample ERP with {wanted:,} open order lines"):
-                seed(connection, wanted, now=_read_clock(), report=_report_sparingly())
+                seed(connection, wanted, now=read_local_time(connection), report=_report_sparingly())
         elif rows is not None and rows != existing:
             say(f"    The sample ERP has {existing:,} open lines already; --rows is for a new one (--reset)")
 
@@ -111,7 +110,7 @@ def ensure_sample(erp: Connection, rows: int | None) -> None:
 def let_time_pass(erp: Connection) -> Changes:
     """Let one tick pass in the sample ERP and return what it touched."""
     with _open_session(erp) as connection:
-        return advance(connection, now=_read_clock(), rng=random.Random())  # noqa: S311
+        return advance(connection, now=read_local_time(connection), rng=random.Random())  # noqa: S311
 
 
 def _report_sparingly() -> Callable[[int], None]:
@@ -136,7 +135,3 @@ def _open_session(erp: Connection) -> Iterator[pymssql.Connection]:
             f"The sample ERP on {erp} does not work: {read_message(error)}. "
             "sqlserver.log in the logs directory may say why."
         ) from error
-
-
-def _read_clock() -> datetime:
-    return datetime.now()  # noqa: DTZ005 - an ERP keeps its plant's local time

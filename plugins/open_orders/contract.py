@@ -58,13 +58,17 @@ ColumnType = Text | Integer | Numeric | Date | LocalTimestamp
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name in the source query's result and in PostgreSQL, its type, and whether NULL is allowed."""
+    """One column: its name in the source query's result and in PostgreSQL, its type, and whether NULL is allowed.
+
+    `last_change` marks the one that says when the row was last changed, by the ERP's own clock.
+    """
 
     name: str
     type: ColumnType
     description: str
     nullable: bool = True
     key: bool = False
+    last_change: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,11 @@ class Contract:
     def key(self) -> tuple[str, ...]:
         """The names of the key columns, in contract order."""
         return tuple(column.name for column in self.columns if column.key)
+
+    @property
+    def last_change(self) -> Column | None:
+        """The column with the time of a row's last change, if there is one."""
+        return next((column for column in self.columns if column.last_change), None)
 
     def count(self, number: int) -> str:
         """Return so many rows in words: `1 order`, `2,500 orders`."""
@@ -133,6 +142,6 @@ OPEN_ORDERS = Contract(
         Column("currency", Text(), "Currency code, as a rule ISO 4217"),
         Column("warehouse", Text(), "Code of the warehouse that ships"),
         Column("order_status", Text(), "The ERP's own word for the state of the line"),
-        Column("source_updated_at", LocalTimestamp(), "Last change in the ERP, by the ERP's clock"),
+        Column("source_updated_at", LocalTimestamp(), "Last change in the ERP, by the ERP's clock", last_change=True),
     ),
 )

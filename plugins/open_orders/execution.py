@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,7 +25,8 @@ class Execution:
     """Who works on a job log: the run, what started it, and the attempt of the task that is at work.
 
     `clear_number` counts how often the run was cleared in Airflow; `run_started_at` tells a run from another that used
-    the same id. `run_state(dag_id, run_id)` asks Airflow for the state of any run.
+    the same id. `run_state(dag_id, run_id)` asks Airflow for the state of any run. `time_limit_s` is the task's
+    execution_timeout, None without one.
     """
 
     dag_id: str
@@ -38,6 +39,7 @@ class Execution:
     attempt: int
     attempts: int
     run_state: Callable[[str, str], RunState]
+    time_limit_s: float | None = None
 
     @property
     def is_last_attempt(self) -> bool:
@@ -53,6 +55,7 @@ class Execution:
     def from_context(cls, context: Context) -> Execution:
         """Return the execution that an Airflow task context describes."""
         run, task_instance = context["dag_run"], context["ti"]
+        time_limit = task_instance.task.execution_timeout
 
         def run_state(dag_id: str, run_id: str) -> RunState:
             def is_in(*states: str) -> bool:
@@ -73,4 +76,41 @@ class Execution:
             attempt=task_instance.try_number,
             attempts=task_instance.max_tries + 1,
             run_state=run_state,
+            time_limit_s=None if time_limit is None else time_limit.total_seconds(),
+        )
+
+
+# Airflow's words for why a run failed (airflow.models.dagrun, SchedulerJobRunner).
+_ENDS = {
+    "task_failure": "the task ended and could not say why; its log in Airflow may",
+    "timed_out": "the run took longer than its time limit and was stopped",
+}
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """The end of a DAG run as Airflow tells its callbacks; `step` is the task that it names as the cause, if any."""
+
+    dag_id: str
+    run_id: str
+    clear_number: int | None
+    step: str | None
+    reason: str
+
+    @property
+    def summary(self) -> str:
+        """What ended the run, in words: `fetch: the run took longer than its time limit and was stopped`."""
+        words = _ENDS.get(self.reason, f"the run ended without closing its log ({self.reason})")
+        return f"{self.step}: {words}" if self.step else words
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> RunEnd:
+        """Return the end that a callback's context describes, which lacks most when no task is to blame."""
+        run, task_instance = context.get("dag_run"), context.get("ti")
+        return cls(
+            dag_id=context["dag"].dag_id,
+            run_id=context["run_id"],
+            clear_number=getattr(run, "clear_number", None),
+            step=getattr(task_instance, "task_id", None),
+            reason=str(context.get("reason")),
         )

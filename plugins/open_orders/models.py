@@ -168,6 +168,18 @@ class OpenOrderChange(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=CLOCK)
 
 
+class SourceColumn(Base):
+    """What type a column of a source had: in the rows that landed last, and in those published, since when."""
+
+    __tablename__ = "source_columns"
+
+    contract: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    fetched_type: Mapped[str] = mapped_column(Text)
+    published_type: Mapped[str | None] = mapped_column(Text)
+    published_since: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
 def _sql_type(column_type: ColumnType) -> TypeEngine[Any]:
     match column_type:
         case contract.Text():
@@ -240,4 +252,5 @@ class OpenOrder(Base):
     __table__ = published_table(OPEN_ORDERS, Base.metadata)
 
 
-working_tables(OPEN_ORDERS, Base.metadata)
+# The pipeline's alone: whoever reads them holds up a sync, which truncates them.
+WORKING_TABLES = tuple(table.name for table in working_tables(OPEN_ORDERS, Base.metadata))

@@ -14,7 +14,10 @@ _POSTGRES: tuple[tuple[type[psycopg.Error], str], ...] = (
         "The orders database kept a table locked for too long: another session holds it",
     ),
     (errors.QueryCanceled, "The orders database cancelled the statement: it took longer than the time limit"),
-    (errors.InsufficientPrivilege, "The user of connection orders_db lacks a right in the orders database"),
+    (
+        errors.InsufficientPrivilege,
+        "The user of connection orders_db lacks a right in the orders database; run: bin/roles",
+    ),
     (errors.UndefinedTable, "A table is missing in the orders database; run: bin/migrate"),
     (errors.DiskFull, "The disk of the orders database is full"),
     (errors.SerializationFailure, "Another session changed the same rows of the orders database at the same time"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 VERSION_TABLE = "open_orders_alembic_version"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 HEAD = REVISIONS[-1]
 
 
@@ -41,9 +41,24 @@ def check_revision(connection: Connection[Any]) -> str:
 
 
 def read_revision(connection: Connection[Any]) -> str | None:
-    """Return the revision that the database is at, or None when it was never migrated."""
+    """Return the revision that the database is at, or None when it was never migrated.
+
+    Raises psycopg's InsufficientPrivilege when it was, but this role may not look.
+    """
     exists = connection.execute("SELECT to_regclass(%s)", [VERSION_TABLE]).fetchone()
     if exists is None or exists[0] is None:
+        _fail_if_hidden(connection)
         return None
     row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant
     return None if row is None else str(row[0])
+
+
+def _fail_if_hidden(connection: Connection[Any]) -> None:
+    """Have the server refuse a table in a schema that this role may not use: to such a role it does not exist."""
+    hidden = connection.execute(
+        """SELECT oid::regclass::text FROM pg_class
+           WHERE relname = %s AND NOT has_schema_privilege(relnamespace, 'USAGE')""",
+        [VERSION_TABLE],
+    ).fetchone()
+    if hidden is not None:
+        connection.execute(f"TABLE {hidden[0]}")

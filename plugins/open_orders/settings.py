@@ -6,8 +6,10 @@ Values that somebody sets for a single run come from the trigger form instead (s
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 # Not pydantic-settings: its import would double the time to parse a DAG file, and this is all we would use of it.
 from pydantic import BaseModel, Field, ValidationError
@@ -16,6 +18,8 @@ from open_orders.errors import SettingsError
 
 SQL_DIR = Path(__file__).resolve().parents[2] / "include" / "sql"
 PREFIX = "OPEN_ORDERS_"
+# The settings that somebody can change for a single run.
+PARAMETERS = ("batch_size", "allow_empty", "max_drop_share")
 
 
 class Settings(BaseModel, frozen=True):
@@ -33,6 +37,9 @@ class Settings(BaseModel, frozen=True):
     source_lock_timeout_s: int = Field(
         15, ge=0, le=50, description="Seconds that the source query waits for a lock in the ERP"
     )
+    clock_tolerance_s: int = Field(
+        60, ge=1, le=86_400, description="Seconds by which SQL Server's clock may be wrong without a warning"
+    )
     heartbeat_s: float = Field(10, ge=1, le=60, description="Seconds between two heartbeats of a running step")
     dead_after_s: int = Field(
         300, ge=60, le=86_400, description="Seconds without a heartbeat after which a job log counts as dead"
@@ -48,8 +55,31 @@ def load_settings() -> Settings:
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
-        problems = [
-            f"{PREFIX}{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
-            for problem in error.errors()
-        ]
-        raise SettingsError("Bad setting in the environment: " + "; ".join(problems)) from None
+        problems = _describe(error, lambda field: f"{PREFIX}{field.upper()}")
+        raise SettingsError(f"Bad setting in the environment: {problems}") from None
+
+
+def read_parameters(given: Mapping[str, Any], settings: Settings) -> Settings:
+    """Return the settings with a run's parameters in their place; raises SettingsError naming each bad one.
+
+    Airflow checks them by the DAG's own ranges before that, when a run is triggered and when a task starts.
+    """
+    chosen = {name: given[name] for name in PARAMETERS if name in given}
+    # Pydantic takes True for 1, which would mean: let everything disappear.
+    mistaken = [name for name, value in chosen.items() if name != "allow_empty" and isinstance(value, bool)]
+    if mistaken:
+        raise _bad_parameters("; ".join(f"{name}={chosen[name]}: expected a number" for name in mistaken))
+    try:
+        return Settings.model_validate({**settings.model_dump(), **chosen})
+    except ValidationError as error:
+        raise _bad_parameters(_describe(error, str)) from None
+
+
+def _bad_parameters(problems: str) -> SettingsError:
+    return SettingsError(f"Bad parameter of this run: {problems}. Trigger a run with a better one")
+
+
+def _describe(error: ValidationError, shown: Callable[[str], str]) -> str:
+    return "; ".join(
+        f"{shown(str(problem['loc'][0]))}={problem['input']!r}: {problem['msg']}" for problem in error.errors()
+    )

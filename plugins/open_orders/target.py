@@ -5,7 +5,7 @@ The statements are in `include/sql/target`; this module binds values and fills i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,13 +18,23 @@ from psycopg.rows import class_row
 from open_orders.contract import Contract
 from open_orders.landing import to_landing
 from open_orders.statements import load_statement
-from open_orders.validation import cast_columns, duplicate_reason, reject_reason
+from open_orders.validation import (
+    DUPLICATE,
+    cast_columns,
+    column_reason,
+    duplicate_reason,
+    duplicated_key,
+    reject_reason,
+    shown_key,
+)
 
 Connection = psycopg.Connection[Any]
 CHANGES_KEPT = timedelta(days=7)
 # A mass change must not hold up its sync, and one in every sync must not fill the disk within these days.
 CHANGES_PER_SYNC = 100_000
 CHANGES_KEPT_ROWS = 1_000_000
+# Rejects to look at for the most frequent reason: enough to tell, however many there are.
+REASONS_LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,34 @@ class Reconciliation:
     published: int
     batches: int
     unfinished: int
+
+
+@dataclass(frozen=True)
+class ChangedColumn:
+    """A source's column whose type is another than when it was last published, and since when it had been that."""
+
+    name: str
+    before: str
+    since: datetime
+    now: str
+
+
+@dataclass(frozen=True)
+class Future:
+    """Landed rows that were changed later than it is, and the time and key of the latest."""
+
+    rows: int
+    latest: datetime
+    key: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A run's rejects: rows that repeat a key, with one such key, and the most frequent reason of the others."""
+
+    duplicates: int
+    duplicate: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -99,6 +137,18 @@ class Target:
         self._execute("analyze_landing")
         return row_no
 
+    def note_columns(self, types: Mapping[str, str]) -> list[ChangedColumn]:
+        """Keep the types of the landed columns until they are published; returns those that differ from the last."""
+        given = {"contract": self.contract.table, "names": list(types), "types": list(types.values())}
+        with self.connection.cursor(row_factory=class_row(ChangedColumn)) as cursor:
+            return cursor.execute(self._compose("note_columns"), given).fetchall()
+
+    def find_future(self, clock: datetime) -> Future | None:
+        """Return the landed rows whose last change is later than the ERP's clock; None when there are none."""
+        values = {**self._ids, "clock": clock.isoformat(" ", "microseconds")}
+        with self.connection.cursor(row_factory=class_row(Future)) as cursor:
+            return cursor.execute(self._compose("find_future"), values).fetchone()
+
     def truncate_staging(self) -> None:
         """Empty staging and forget what was imported or rejected from this run's batches."""
         self._execute("truncate_staging")
@@ -125,6 +175,17 @@ class Target:
                 None, 0, 0, 0, 0, 0, 0, 0, 0
             )
 
+    def summarise_rejected(self) -> Rejected:
+        """Return what this run's rejects are together."""
+        values = {
+            **self._ids,
+            "contract": self.contract.table,
+            "duplicate": DUPLICATE,
+            "most": REASONS_LOOKED_AT,
+        }
+        duplicates, duplicate, reason = self._execute("summarise_rejected", values).fetchone() or (0, None, None)
+        return Rejected(duplicates, duplicate and duplicated_key(duplicate), reason)
+
     def publish(self, counts: Reconciliation) -> Published:
         """Make the published table equal to staging, touching only rows that differ, and record what changed.
 
@@ -137,6 +198,7 @@ class Target:
             self._execute("record_changes", named)
         merged = self._execute("merge", self._ids).rowcount
         self._execute("prune_rejected", named)
+        self._execute("accept_columns", named)
         kept_since = datetime.now(UTC) - CHANGES_KEPT
         self._execute("prune_changes", {**self._ids, "kept_since": kept_since, "kept_rows": CHANGES_KEPT_ROWS})
         inserted = counts.staged - (counts.published - deleted)
@@ -170,6 +232,10 @@ def _parts(contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
     yield "casts", cast_columns(contract)
     yield "reason", reject_reason(contract)
     yield "duplicate_reason", duplicate_reason(contract)
+    yield "shown_key", shown_key(contract)
+    if contract.last_change is not None:
+        yield "last_change", sql.Identifier(contract.last_change.name)
+        yield "last_change_reason", column_reason(contract.last_change)
     yield "same_key", _pairs(contract.key, "published.{0} = staged.{0}", " AND ")
     yield "published_key", _pairs(contract.key, "published.{0}", ", ")
     yield (

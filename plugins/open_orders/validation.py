@@ -21,6 +21,9 @@ _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 # Hour 24 and second 60 would roll over into another day or minute.
 _TIMESTAMP = r"^\d{4}-\d\d-\d\d([ T]([01]\d|2[0-3]):\d\d(:[0-5]\d(\.\d{1,6}0*)?)?)?$"
 _SHOWN_CHARACTERS = 60
+# How the reason of a repeated key begins and ends.
+DUPLICATE = "duplicate key "
+_NOT_THE_FIRST = ": an earlier row of this fetch has it and was imported"
 
 # The form in which drivers deliver dates and times, told without the regular expressions of the rules: those take most
 # of an import's time. What isn't in this form goes through the rules.
@@ -40,16 +43,25 @@ Rule = tuple[sql.Composable, str]
 def reject_reason(contract: Contract) -> sql.Composed:
     """Return an expression over a landed row: its offences, each naming column and value, or '' when it has none."""
     return sql.SQL("concat_ws('; ', unstorable, {})").format(
-        sql.SQL(", ").join(_column_reason(column) for column in contract.columns)
+        sql.SQL(", ").join(column_reason(column) for column in contract.columns)
     )
 
 
 def duplicate_reason(contract: Contract) -> sql.Composed:
     """Return an expression over a landed row: that its key was delivered before, with the key's values."""
-    values = sql.SQL(" || ', ' || ").join(
+    return sql.SQL("{} || {} || {}").format(sql.Literal(DUPLICATE), shown_key(contract), sql.Literal(_NOT_THE_FIRST))
+
+
+def duplicated_key(reason: str) -> str:
+    """Return the key in a reason that `duplicate_reason` made."""
+    return reason.removeprefix(DUPLICATE).removesuffix(_NOT_THE_FIRST)
+
+
+def shown_key(contract: Contract) -> sql.Composed:
+    """Return an expression over a landed row: the names and values of its key."""
+    return sql.SQL(" || ', ' || ").join(
         sql.SQL("{} || {}").format(sql.Literal(f"{name} "), _shown(sql.Identifier(name))) for name in contract.key
     )
-    return sql.SQL("'duplicate key ' || {} || ': an earlier row of this fetch has it and was imported'").format(values)
 
 
 def cast_columns(contract: Contract) -> sql.Composed:
@@ -65,8 +77,8 @@ def _cast(column: Column) -> sql.Composed:
     return sql.SQL("{}::" + column.type.pg_type).format(name)  # a constant of the contract
 
 
-def _column_reason(column: Column) -> sql.Composed:
-    """Return a CASE over the column's rules, the first broken one giving the reason."""
+def column_reason(column: Column) -> sql.Composed:
+    """Return a CASE over the column's rules, the first broken one giving the reason; NULL for a value that is valid."""
     name = sql.Identifier(column.name)
     missing = sql.SQL("NULL") if column.nullable else sql.Literal(f"{column.name} is missing")
     branches = [sql.SQL("WHEN {} IS NULL THEN {}").format(name, missing)]

@@ -7,13 +7,12 @@ import signal
 import sys
 import threading
 from contextlib import closing
-from datetime import datetime
 
 import pymssql
 
 from sandbox.connections import parse_connection
 from sandbox.erp.life import advance
-from sandbox.erp.session import connect, read_message
+from sandbox.erp.session import connect, read_local_time, read_message
 
 VARIABLE = "AIRFLOW_CONN_ERP_MSSQL"
 
@@ -33,7 +32,7 @@ def main() -> int:
     while not stopping.wait(arguments.every):
         try:
             with closing(connect(erp)) as connection:
-                print(advance(connection, now=datetime.now(), rng=rng), flush=True)  # noqa: DTZ005
+                print(advance(connection, now=read_local_time(connection), rng=rng), flush=True)
         except pymssql.Error as error:
             # The ERP can be away for a while, and is so on purpose in fault walk-throughs; life goes on after.
             print(

@@ -1,5 +1,7 @@
 """How the sample ERP's own programs connect to its database."""
 
+from datetime import datetime
+
 import pymssql
 
 from sandbox.connections import Connection
@@ -22,6 +24,14 @@ def connect(erp: Connection) -> pymssql.Connection:
         appname="sample ERP",
         charset="UTF-8",
     )
+
+
+def read_local_time(connection: pymssql.Connection) -> datetime:
+    """Return the time that it is for the ERP, by its server's clock and zone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT GETDATE()")
+        now: datetime = cursor.fetchone()[0]
+    return now
 
 
 def read_message(error: pymssql.Error) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 import signal
 import subprocess
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,48 @@ def test_trigger_with_a_bad_parameter_is_refused(running: RunningSandbox) -> Non
     assert done.returncode != 0
     assert "'many' is not of type 'integer'" in done.stdout + done.stderr
     assert running.log_of("bad")["status"] is None
+
+
+OVERRIDE = {"batch_size": 2000, "max_drop_share": 1}
+TOLD = "Parameters of this run: batch_size=2000, max_drop_share=1.0 ({})"
+
+
+def test_override_is_told_with_who_set_it_whichever_way_it_comes(running: RunningSandbox) -> None:
+    user = getpass.getuser()
+    # The trigger form and "Run now" send the same.
+    running.call_api("POST", "dagRuns", {"dag_run_id": "by_api", "conf": OVERRIDE, "logical_date": None})
+    running.await_end("by_api")
+    running.trigger("by_command", OVERRIDE)
+    running.await_end("by_command")
+    day = ["--from-date", "2026-01-05T00:00:00+00:00", "--to-date", "2026-01-05T00:00:00+00:00"]
+    backfill = ["backfill", "create", "--dag-id", "sync_open_orders", *day, "--dag-run-conf", json.dumps(OVERRIDE)]
+    assert running.airflow(*backfill).returncode == 0
+    backfilled = "backfill__2026-01-05T00:00:00+00:00"
+    running.await_end(backfilled)
+    for run_id, origin in [
+        ("by_api", "manual, triggered by admin"),
+        ("by_command", f"manual, triggered by {user}"),
+        (backfilled, f"backfill, triggered by {user}"),
+    ]:
+        assert running.messages_of(run_id).count(TOLD.format(origin)) == 1, run_id
+
+
+def test_cleared_run_keeps_its_overrides_and_names_who_set_them(running: RunningSandbox) -> None:
+    running.call_api("POST", "dagRuns/by_command/clear", {"dry_run": False, "only_failed": False})
+    running.await_true(
+        lambda: sum(message.startswith("Job finished in ") for message in running.messages_of("by_command")) == 2,
+        RUN_TIMEOUT_S,
+        "the end of the cleared run",
+    )
+    told = TOLD.format(f"manual, triggered by {getpass.getuser()}")
+    assert running.messages_of("by_command").count(told) == 2
+
+
+@pytest.mark.parametrize("bad", [{"batch_size": 0}, {"max_drop_share": 50}, {"allow_empty": "false"}])
+def test_override_that_is_out_of_range_starts_no_run(running: RunningSandbox, bad: dict[str, Any]) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        running.call_api("POST", "dagRuns", {"dag_run_id": "refused", "conf": bad, "logical_date": None})
+    assert running.log_of("refused")["status"] is None
 
 
 def test_scheduled_runs_have_logs_with_names_of_their_own(running: RunningSandbox) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from open_orders import sync
 from open_orders.contract import OPEN_ORDERS
 from open_orders.execution import Execution
 from open_orders.job_log_hook import JobLogHook
-from open_orders.settings import Settings
+from open_orders.settings import Settings, read_parameters
 from sandbox.tds.scripted_engine import ScriptedEngine, make_result
 from sandbox.tds.server import StandInServer
 
@@ -67,19 +67,31 @@ def order(number: str | None = "SO1", line: Any = 1, **changes: Any) -> dict[str
     return values | changes
 
 
+def orders_of(count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Return so many valid order lines, SO000 and so on."""
+    return [order(f"SO{number:03}", **changes) for number in range(count)]
+
+
 @dataclass
 class Erp:
-    """The source: what it delivers can be changed at any time, column types included."""
+    """The source: what it delivers can be changed at any time, column types included, and what time it is there."""
 
     server: StandInServer
     engine: ScriptedEngine
     query_file: Path
     types: dict[str, str] = field(default_factory=lambda: dict(COLUMN_TYPES))
     rows: Sequence[Mapping[str, Any]] = ()
+    local_time: datetime = datetime(2026, 12, 1)
+    ahead: timedelta = timedelta()
 
     def __post_init__(self) -> None:
         self.engine.script(QUERY, self._answer)
+        self.engine.script("SELECT GETUTCDATE(), GETDATE()", self._tell_time)
         self.query_file.write_text(f"-- a comment\nSET NOCOUNT ON;\n{QUERY}")
+
+    def _tell_time(self, _batch: str) -> Iterator[Any]:
+        clocks = (datetime.now(UTC).replace(tzinfo=None) + self.ahead, self.local_time)
+        yield make_result([("", "datetime"), ("", "datetime")], [clocks], reads_table=False)
 
     def _answer(self, _batch: str) -> Iterator[Any]:
         names = list(self.types)
@@ -107,17 +119,22 @@ class Sync:
 
     def run_step(self, execution: Execution, params: Mapping[str, Any] | None = None) -> None:
         """Run one step for this execution."""
-        values = DEFAULTS | dict(params or {})
-        source = MsSqlHook("erp_mssql")
-        with JobLogHook().step(execution) as log:
-            match execution.step:
-                case "connect":
-                    sync.connect(log, source, values, DEFAULTS)
-                case "fetch":
-                    sync.fetch(log, source, OPEN_ORDERS, self.settings, values["batch_size"])
-                case "truncate":
-                    sync.truncate(log, OPEN_ORDERS)
-                case "import_batches":
-                    sync.import_batches(log, OPEN_ORDERS)
-                case "publish":
-                    sync.publish(log, OPEN_ORDERS, sync.read_guards(values))
+        run_step(execution, self.settings, params or {})
+
+
+def run_step(execution: Execution, settings: Settings, params: Mapping[str, Any]) -> None:
+    """Run one step as its task in the DAG does."""
+    values = DEFAULTS | dict(params)
+    source = MsSqlHook("erp_mssql")
+    with JobLogHook().step(execution) as log:
+        match execution.step:
+            case "connect":
+                sync.connect(log, source, values, settings)
+            case "fetch":
+                sync.fetch(log, source, OPEN_ORDERS, read_parameters(values, settings))
+            case "truncate":
+                sync.truncate(log, OPEN_ORDERS)
+            case "import_batches":
+                sync.import_batches(log, OPEN_ORDERS)
+            case "publish":
+                sync.publish(log, OPEN_ORDERS, settings, read_parameters(values, settings))

@@ -85,6 +85,21 @@ def test_downgrade_to_nothing_and_back_leaves_the_same_tables(connection: Connec
     assert connection.execute(text("SELECT count(*) FROM job_logs")).scalar() == 0
 
 
+@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+def test_downgrade_forgets_the_sources_column_types_and_keeps_the_rest(connection: Connection) -> None:
+    migrate(connection)
+    connection.execute(text(INSERT_LOG))
+    connection.execute(
+        text("INSERT INTO source_columns VALUES ('open_orders', 'quantity_open', 'text', 'decimal', now())")
+    )
+    connection.commit()
+    downgrade(connection, "0005")
+    assert connection.execute(text("SELECT to_regclass('source_columns')")).scalar() is None
+    migrate(connection)
+    assert connection.execute(text("SELECT count(*) FROM source_columns")).scalar() == 0
+    assert connection.execute(text("SELECT name FROM job_logs")).scalars().all() == ["20260102_030405"]
+
+
 def test_deleting_a_job_log_deletes_its_details(connection: Connection) -> None:
     migrate(connection)
     connection.execute(text(INSERT_LOG))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ import pymssql
 import pytest
 from psycopg import sql
 
+from sandbox import source
 from sandbox.connections import Connection
 from sandbox.erp.life import Changes, advance, count_open_lines, seed
 from sandbox.erp.sample import make_orders
@@ -25,17 +27,21 @@ LATER = NOW + timedelta(hours=1)
 
 
 @pytest.fixture
-def erp(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[pymssql.Connection]:
-    """Yield a session with an empty ERP database of the test's own."""
+def address(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """Yield where an empty ERP database of the test's own is."""
     name = f"erp_{request.node.name}"[:60]
     postgres.create_database(name)
-    with (
-        StandInServer(PostgresEngine(postgres.dsn(name)), users={"sa": "pw"}, database="ERP") as server,
-        closing(connect(Connection("mssql", "127.0.0.1", server.port, "sa", "pw", "ERP"))) as connection,
-    ):
-        yield connection
+    with StandInServer(PostgresEngine(postgres.dsn(name)), users={"sa": "pw"}, database="ERP") as server:
+        yield Connection("mssql", "127.0.0.1", server.port, "sa", "pw", "ERP")
     with psycopg.connect(postgres.dsn(), autocommit=True) as administration:
         administration.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def erp(address: Connection) -> Iterator[pymssql.Connection]:
+    """Yield a session with an empty ERP database of the test's own."""
+    with closing(connect(address)) as connection:
+        yield connection
 
 
 def query(connection: pymssql.Connection, statement: str) -> list[Any]:
@@ -138,3 +144,19 @@ def test_changes_say_what_happened() -> None:
     assert str(Changes(1, 2, 3, 4) + Changes(1, 1, 1, 1)) == (
         "2 lines arrived, 3 shipped partly, 4 changed price or due date, 5 closed"
     )
+
+
+def test_sample_lives_by_its_servers_clock_whatever_the_zone_is_here(
+    address: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        with monkeypatch.context() as environment:
+            environment.setenv("TZ", "Pacific/Kiritimati")
+            time.tzset()
+            source.ensure_sample(address, 50)
+            source.let_time_pass(address)
+    finally:
+        time.tzset()
+    with closing(connect(address)) as erp:
+        assert count_open_lines(erp)
+        assert query(erp, "SELECT COUNT(*) FROM dbo.SalesOrderLines WHERE UpdatedAt > GETDATE()") == [(0,)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from open_orders.contract import OPEN_ORDERS
+from open_orders.contract import OPEN_ORDERS, Column, Contract, LocalTimestamp, Text
 from open_orders.source import read_source_query
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +18,13 @@ def test_key_is_order_and_line() -> None:
         "customer_code",
         "quantity_open",
     ]
+
+
+def test_last_change_is_a_time_of_the_erps_clock_or_is_not_named() -> None:
+    assert OPEN_ORDERS.last_change is not None
+    assert OPEN_ORDERS.last_change.name == "source_updated_at"
+    assert isinstance(OPEN_ORDERS.last_change.type, LocalTimestamp)
+    assert Contract("t", "row", (Column("v", Text(), "a value", key=True),)).last_change is None
 
 
 def test_shipped_source_query_yields_every_column_of_the_contract() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from open_orders.errors import SettingsError
-from open_orders.settings import PREFIX, Settings, load_settings
+from open_orders.settings import PARAMETERS, PREFIX, Settings, load_settings, read_parameters
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +40,7 @@ def test_environment_overrides_the_defaults(monkeypatch: pytest.MonkeyPatch) -> 
         ("max_drop_share", "50"),
         ("max_drop_share", "nan"),
         ("source_lock_timeout_s", "-1"),
+        ("clock_tolerance_s", "0"),
         ("heartbeat_s", "0"),
         ("dead_after_s", "5"),
     ],
@@ -62,3 +63,12 @@ def test_every_setting_is_described_in_the_readme() -> None:
     for name, field in Settings.model_fields.items():
         assert f"`{PREFIX}{name.upper()}`" in readme
         assert field.description
+
+
+def test_parameters_of_a_run_replace_the_settings_and_nothing_else_does() -> None:
+    usual = Settings(batch_size=7, allow_empty=True, heartbeat_s=3)
+    run = read_parameters({"max_drop_share": 1, "batch_size": 1000.0, "heartbeat_s": 9, "unknown": 1}, usual)
+    assert run == Settings(batch_size=1000, allow_empty=True, max_drop_share=1.0, heartbeat_s=3)
+    assert type(run.batch_size) is int
+    assert read_parameters({"allow_empty": "false"}, usual).allow_empty is False
+    assert set(PARAMETERS) < set(Settings.model_fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -263,3 +264,22 @@ def test_running_log_shows_its_batch(web: WebClient, orders: Orders) -> None:
     page = web.get("/job_logs/").text
     assert "Batch 2/5" in page
     assert '<progress value="2" max="5"' in page
+
+
+def said(page: str) -> list[str]:
+    """Return the last cell of each row, without markup."""
+    cells = re.findall(r'<td class="said">(.*?)</td>', page, re.DOTALL)
+    return [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", cell)).split()) for cell in cells]
+
+
+def test_success_shows_its_last_warning_where_an_error_shows_its_reason(web: WebClient, orders: Orders) -> None:
+    quiet, warned, rejected, failed = (add_log(orders, NOW - number * MINUTE) for number in range(4))
+    add_details(orders, quiet, "Published 3 orders")
+    add_details(orders, warned, "SQL Server's clock is wrong", "<b>Published</b> although", level="warning")
+    add_details(orders, warned, "Job finished in 4.0 s")
+    add_details(orders, rejected, "Batch 1/1: imported 2 orders, rejected 1", level="warning")
+    orders.execute("UPDATE job_logs SET status = 3, error_summary = 'fetch: lost' WHERE name = %s", [failed])
+    add_details(orders, failed, "Attempt 2 of 3", level="warning")
+    page = web.get("/job_logs/").text
+    assert said(page) == ["", "Warning: <b>Published</b> although", "", "fetch: lost"]
+    assert "<b>Published" not in page

@@ -21,6 +21,8 @@ from open_orders.web.reading import INTERRUPTED, ShownStatus, interrupted_clause
 PAGE = 25
 # Counting further would take longer than the list itself; the page then says "1,000+".
 COUNT_LIMIT = 1000
+# A warning about the run as a whole is at its end; a log of more messages than these is one of many batches.
+WARNING_LINES = 1000
 BATCH = re.compile(r"Batch ([\d,]+)/([\d,]+)")
 IS_OPEN = JobLog.status.in_([int(status) for status in OPEN_STATUSES])
 NEWEST_FIRST = (JobLog.created_at.desc(), JobLog.id.desc())
@@ -29,11 +31,12 @@ OLDEST_FIRST = (JobLog.created_at, JobLog.id)
 
 @dataclass(frozen=True)
 class LogView:
-    """A job log at a moment, with what is derived from it."""
+    """A job log at a moment, with what is derived from it, and the last warning of a success."""
 
     log: JobLog
     now: datetime
     batches: tuple[int, int] | None = None
+    warning: str | None = None
 
     @property
     def status(self) -> ShownStatus:
@@ -74,7 +77,10 @@ def read_page(
     now: datetime,
     limit: int = PAGE,
 ) -> Page:
-    """Return the logs of one page, with the batches of those that run: a second select."""
+    """Return the logs of one page, with the batches of those that run and warnings of those that succeeded.
+
+    Three selects.
+    """
     newer = position is not None and position.newer
     statement = select(JobLog).where(*chosen.clauses(now), *found.clauses()).limit(limit + 1)
     statement = statement.order_by(*(OLDEST_FIRST if newer else NEWEST_FIRST))
@@ -86,8 +92,9 @@ def read_page(
         logs.reverse()
     has_newer, has_older = (more, True) if newer else (position is not None, more)
     progress = read_progress(session, [log.id for log in logs])
+    warnings = read_warnings(session, [log.id for log in logs])
     return Page(
-        [LogView(log, now, progress.get(log.id)) for log in logs],
+        [LogView(log, now, progress.get(log.id), warnings.get(log.id)) for log in logs],
         Position(logs[0].created_at, logs[0].id).text if logs and has_newer else None,
         Position(logs[-1].created_at, logs[-1].id).text if logs and has_older else None,
     )
@@ -110,6 +117,23 @@ def read_progress(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, 
         for job_log_id, match in matches.items()
         if match
     }
+
+
+def read_warnings(session: Session, ids: Sequence[int]) -> dict[int, str]:
+    """Return, of those logs that succeeded, the last warning, if any; rejected rows have a column of their own."""
+    columns = (JobLogDetail.id, JobLogDetail.level, JobLogDetail.message)
+    newest = select(*columns).where(JobLogDetail.job_log_id == JobLog.id).order_by(JobLogDetail.id.desc())
+    recent = newest.limit(WARNING_LINES).correlate(JobLog).subquery()
+    last = (
+        select(recent.c.message)
+        .where(recent.c.level == "warning", ~recent.c.message.startswith("Batch "))
+        .order_by(recent.c.id.desc())
+        .limit(1)
+        .lateral()
+    )
+    statement = select(JobLog.id, last.c.message).join(last, true())
+    succeeded = JobLog.id.in_(ids), JobLog.status == int(JobStatus.SUCCESS)
+    return {row[0]: row[1] for row in session.execute(statement.where(*succeeded))}
 
 
 def count_by_status(session: Session, chosen: JobLogFilter, found: Search, now: datetime) -> dict[str, int]:
