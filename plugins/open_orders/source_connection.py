@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pymssql
-
 from open_orders.errors import ConnectionSettingsError
+from open_orders.masking import hide_secrets
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -20,10 +19,14 @@ LOGIN_TIMEOUT_S = 10
 # Below the fetch task's own limit, so that a stalled source is reported as one.
 QUERY_TIMEOUT_S = 50
 
-_TEXTS = ("encryption", "tds_version", "appname", "charset")
+_TEXTS = ("appname", "charset")
+_CHOICES = {
+    "encryption": ("default", "off", "request", "require"),
+    "tds_version": ("7.0", "7.1", "7.2", "7.3", "7.4"),
+}
 _SECONDS = ("login_timeout", "timeout")
 _SWITCHES = ("read_only",)
-_KNOWN = {*_TEXTS, *_SECONDS, *_SWITCHES, "sqlalchemy_scheme"}
+_KNOWN = {*_TEXTS, *_CHOICES, *_SECONDS, *_SWITCHES, "sqlalchemy_scheme"}
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -54,6 +57,8 @@ def driver_arguments(connection: Connection) -> dict[str, Any]:
     readable secondary), appname, charset. Raises ConnectionSettingsError for a value that isn't one.
     """
     address = SourceAddress.of(connection)
+    # What the driver is told, its errors may repeat.
+    hide_secrets(connection)
     extras = connection.extra_dejson
     arguments: dict[str, Any] = {
         "server": address.host,
@@ -65,9 +70,11 @@ def driver_arguments(connection: Connection) -> dict[str, Any]:
         "tds_version": TDS_VERSION,
         "login_timeout": LOGIN_TIMEOUT_S,
         "timeout": QUERY_TIMEOUT_S,
+        # A read must not hold a transaction open in the ERP.
         "autocommit": True,
     }
     arguments |= {key: str(extras[key]) for key in _TEXTS if extras.get(key)}
+    arguments |= {key: _read_choice(key, extras[key]) for key in _CHOICES if extras.get(key)}
     arguments |= {key: _read_seconds(key, extras[key]) for key in _SECONDS if key in extras}
     arguments |= {key: _read_switch(key, extras[key]) for key in _SWITCHES if key in extras}
     return arguments
@@ -78,9 +85,12 @@ def ignored_extras(connection: Connection) -> list[str]:
     return sorted(set(connection.extra_dejson) - _KNOWN)
 
 
-def connect(connection: Connection) -> pymssql.Connection:
-    """Return an open connection in autocommit mode: a read must not hold a transaction open in the ERP."""
-    return pymssql.connect(**driver_arguments(connection))
+def _read_choice(key: str, value: Any) -> str:
+    if str(value) not in _CHOICES[key]:
+        raise ConnectionSettingsError(
+            f"Extra {key}={value!r} of the SQL Server connection: expected one of {', '.join(_CHOICES[key])}"
+        )
+    return str(value)
 
 
 def _read_seconds(key: str, value: Any) -> int:

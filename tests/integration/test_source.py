@@ -3,11 +3,9 @@ from __future__ import annotations
 import os
 import tracemalloc
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta, timezone
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
+import psycopg
 import pytest
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
@@ -15,11 +13,14 @@ from open_orders.contract import Column, Contract, Text
 from open_orders.errors import IncompleteFetchError, SourceError
 from open_orders.landing import to_landing
 from open_orders.source import SourceSession, open_source
+from open_orders.source_connection import SourceAddress
+from open_orders.source_watch import SourceWatch
 from sandbox.tds.collations import TURKISH
 from sandbox.tds.engine import make_error
 from sandbox.tds.faults import Faults
 from sandbox.tds.scripted_engine import make_result
 from tests.integration.erp import Erp
+from tests.integration.source_values import VALUES
 
 ONE = Contract("one", "row", (Column("v", Text(), "a value", key=True),))
 STATEMENT = "SELECT v FROM t"
@@ -39,60 +40,7 @@ def read(session: SourceSession, statement: str = STATEMENT, batch_rows: int = 1
     return [to_landing(ONE.names, row)[0][0] for row in rows]
 
 
-OFFSET = timezone(timedelta(hours=2))
-TURKISH_TEXT = "İstanbul'da çığlık şöğüt ı"
-
-
-@pytest.mark.parametrize(
-    ("source_type", "value", "text"),
-    [
-        ("bit", True, "1"),
-        ("bit", False, "0"),
-        ("tinyint", 255, "255"),
-        ("smallint", -32768, "-32768"),
-        ("int", -(2**31), "-2147483648"),
-        ("bigint", 2**63 - 1, "9223372036854775807"),
-        ("decimal(38,0)", Decimal("9" * 38), "9" * 38),
-        ("decimal(38,38)", Decimal("0." + "1" * 38), "0." + "1" * 38),
-        (
-            "decimal(38,20)",
-            Decimal("-12345678901234567.12345678901234567890"),
-            "-12345678901234567.12345678901234567890",
-        ),
-        ("numeric(5,2)", Decimal("0.10"), "0.10"),
-        ("money", Decimal("922337203685477.5807"), "922337203685477.5807"),
-        ("money", Decimal("-922337203685477.5808"), "-922337203685477.5808"),
-        ("smallmoney", Decimal("-214748.3648"), "-214748.3648"),
-        ("float", 0.1, "0.1"),
-        ("float", 1.7976931348623157e308, "1.7976931348623157e+308"),
-        ("real", 0.5, "0.5"),
-        ("date", date(1, 1, 1), "0001-01-01"),
-        ("date", date(9999, 12, 31), "9999-12-31"),
-        ("datetime", datetime(1753, 1, 1), "1753-01-01 00:00:00"),
-        ("datetime", datetime(2026, 1, 2, 3, 4, 5, 997000), "2026-01-02 03:04:05.997000"),
-        ("smalldatetime", datetime(2079, 6, 6, 23, 59), "2079-06-06 23:59:00"),
-        ("datetime2(6)", datetime(1, 1, 1, 0, 0, 0, 1), "0001-01-01 00:00:00.000001"),
-        ("datetime2(0)", datetime(2026, 1, 2, 3, 4, 5), "2026-01-02 03:04:05"),
-        ("datetimeoffset(6)", datetime(2026, 1, 2, 3, 4, 5, 6, OFFSET), "2026-01-02 03:04:05.000006+02:00"),
-        ("datetimeoffset(6)", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02 03:04:05+00:00"),
-        ("time(6)", time(23, 59, 59, 999999), "23:59:59.999999"),
-        ("char(5)", "ab", "ab   "),
-        ("varchar(40)", TURKISH_TEXT, TURKISH_TEXT),
-        ("nchar(3)", "ş", "ş  "),
-        ("nvarchar(40)", "日本語 😀 👩‍👩‍👧", "日本語 😀 👩‍👩‍👧"),
-        ("nvarchar(40)", "", ""),
-        ("varchar(40)", "", ""),
-        ("varchar(max)", TURKISH_TEXT * 1000, TURKISH_TEXT * 1000),
-        ("nvarchar(max)", "日😀" * 5000, "日😀" * 5000),
-        ("text", TURKISH_TEXT, TURKISH_TEXT),
-        ("ntext", "日本 😀", "日本 😀"),
-        ("uniqueidentifier", UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff"), "6F9619FF-8B86-D011-B42D-00C04FC964FF"),
-        ("varbinary(8)", b"\x00\xff\x10", "0x00FF10"),
-        ("varbinary(max)", b"", "0x"),
-        ("binary(4)", b"\x01\x02\x03\x04", "0x01020304"),
-        ("rowversion", b"\x00\x00\x00\x00\x00\x00\x07\xd1", "0x00000000000007D1"),
-    ],
-)
+@pytest.mark.parametrize(("source_type", "value", "text"), VALUES)
 def test_value_arrives_exactly_and_null_as_null(
     erp: Erp, session: SourceSession, source_type: str, value: Any, text: str
 ) -> None:
@@ -190,6 +138,31 @@ def test_stalled_source_is_an_error_after_its_timeout(erp: Erp, monkeypatch: pyt
         pytest.raises(SourceError, match="SQL Server stopped answering"),
     ):
         read(session)
+
+
+def test_time_limit_ends_the_drivers_connection_and_no_other(
+    erp: Erp, orders_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ERP_MSSQL", f"{os.environ['AIRFLOW_CONN_ERP_MSSQL']}?timeout=60")
+    erp.engine.script(STATEMENT, [make_result([("v", "int")], [(1,), (2,), (3,)])])
+    erp.server.faults = Faults(stall_after_rows=2)
+    with (
+        open_source(MsSqlHook("erp_mssql"), time_limit_s=1) as session,
+        psycopg.connect(orders_dsn) as other,
+    ):
+        with pytest.raises(SourceError, match="took longer than 0.9 s to answer in full; .* 1 s .2 rows had come"):
+            read(session)
+        assert other.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_time_limit_does_not_count_while_the_driver_rests() -> None:
+    """What takes long elsewhere is not blamed on SQL Server."""
+    watch = SourceWatch(SourceAddress("erp.example", 1433, "ERP", "reader"), 0, pytest.fail)
+    watch.look()
+    assert watch.ended_because is None
+    with watch.working():
+        watch.look()
+    assert (watch.ended_because or "").startswith("SQL Server erp.example:1433/ERP took longer than 0 s to answer")
 
 
 def test_unreachable_server_is_named(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from open_orders.landing import to_landing
+from open_orders.landing import InexactText, to_landing
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,11 @@ def test_all_offences_of_a_row_are_named() -> None:
     assert unstorable is not None
     assert unstorable.count("NUL") == 2
     assert unstorable.count("surrogate") == 1
+
+
+def test_text_that_the_driver_could_not_read_exactly_is_named() -> None:
+    texts, unstorable = to_landing(["a", "b"], [InexactText("x?\x00"), "?"])
+    assert texts == ["x?␀", "?"]
+    assert [type(text) for text in texts] == [str, str]
+    lost = "has, or ended in, characters that the driver can't convert (shown as ? or left out)"
+    assert unstorable == f"a 'x?␀' {lost} and contains a NUL character (shown as ␀)"

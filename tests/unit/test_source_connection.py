@@ -57,6 +57,8 @@ def test_extras_are_read_by_key_and_converted() -> None:
     [
         ({"timeout": "soon"}, "timeout='soon'.*expected seconds"),
         ({"login_timeout": 0}, "login_timeout=0.*expected seconds"),
+        ({"encryption": "yes"}, "encryption='yes'.*expected one of default, off, request, require"),
+        ({"tds_version": "9.0"}, "tds_version='9.0'.*expected one of 7.0, 7.1, 7.2, 7.3, 7.4"),
         ({"read_only": "maybe"}, "read_only='maybe'.*expected true or false"),
     ],
 )
