@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from open_orders.errors import JobLogClosedError
+from open_orders.masking import redact
 
 if TYPE_CHECKING:
     from open_orders.job_log_hook import JobLogHook
@@ -44,6 +45,6 @@ def _beat(hook: JobLogHook, interval_s: float, done: Event) -> None:
             break
         except psycopg.Error as error:
             # The step meets the same database and reports it; the next beat tries again.
-            log.warning("Heartbeat not written: %s", error)
+            log.warning("Heartbeat not written: %s", redact(str(error)))
     if connection is not None:
         connection.close()

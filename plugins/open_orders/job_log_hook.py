@@ -11,6 +11,7 @@ A DAG of several tasks wraps each of them in `step` and closes the log with `suc
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -20,14 +21,12 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
-# Airflow's own masker; airflow.sdk.log imports it without listing it.
-from airflow.sdk.log import redact  # type: ignore[attr-defined]
-
 from open_orders.errors import JobAlreadyRunningError, JobError, JobLogClosedError
 from open_orders.execution import Execution, RunState
 from open_orders.heartbeat import beat_while_working
 from open_orders.job_log_store import Counts, Holder, JobLogStore, Level, StoredLog, UnfinishedLog
 from open_orders.job_status import OPEN_STATUSES, JobStatus
+from open_orders.masking import hide_secrets, redact, redact_error
 from open_orders.reasons import describe_exception, explain
 from open_orders.schema_version import check_revision
 from open_orders.settings import load_settings
@@ -71,6 +70,7 @@ class JobLogHook(PostgresHook):
 
     def connect(self, application_name: str) -> Connection:
         """Return a new connection to the orders database in autocommit mode, named for `pg_stat_activity`."""
+        hide_secrets(self.connection)
         connection = cast("Connection", self.get_conn())
         connection.autocommit = True
         connection.execute(
@@ -144,6 +144,13 @@ class JobLogHook(PostgresHook):
         reason = error if isinstance(error, str) else explain(error)
         return self._store.fail(self.job_log_id, _summary(f"{self.execution.step}: {reason}"), holder=self._holder)
 
+    def abandon(self, reason: str) -> None:
+        """Report that this attempt can't go on, and end its process: for a thread that sees the others stuck."""
+        try:
+            self._report(JobError(reason), final=self.execution.is_last_attempt)
+        finally:
+            os._exit(1)
+
     def close_dead(self, job_name: str | None = None) -> list[str]:
         """Close as error every log (of one job, or of all) whose run died, and return their names.
 
@@ -187,6 +194,8 @@ class JobLogHook(PostgresHook):
                 yield self
         # AirflowTaskTimeout is no Exception: that way a task's own handlers don't stop it.
         except (Exception, AirflowTaskTimeout) as error:
+            # Airflow writes its traceback into the task log.
+            redact_error(error)
             permanent = isinstance(error, JobError) and error.permanent
             self._report(error, final=permanent or execution.is_last_attempt)
             if permanent:
@@ -261,7 +270,7 @@ class JobLogHook(PostgresHook):
         execution = self.execution
         try:
             if self.job_log_id == 0 or not self._store.holds(self._holder):
-                self.log.error("%s: %s", execution.step, explain(error))
+                self.log.error("%s: %s", execution.step, _clean(explain(error)))
                 return
             self.detail(f"Attempt {execution.attempt} of {execution.attempts} failed: {explain(error)}", "error")
             if not isinstance(error, JobError) or error.__cause__ is not None:
@@ -289,7 +298,7 @@ class JobLogHook(PostgresHook):
 
 def _clean(message: str) -> str:
     """Return the message without secrets and without what PostgreSQL can't store, of bounded length."""
-    text = str(redact(message)).replace("\x00", "\N{SYMBOL FOR NULL}")
+    text = redact(message).replace("\x00", "\N{SYMBOL FOR NULL}")
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]} … ({len(text):,} characters)"
 

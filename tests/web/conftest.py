@@ -13,7 +13,6 @@ from starlette.testclient import TestClient
 
 from open_orders.web import auth, database
 from open_orders.web.app import build_job_logs_app, build_open_orders_app
-from open_orders.web.sign_in_failures import SignInFailures
 from tests.integration.conftest import erp, execution, sync  # noqa: F401 - fixtures
 from tests.web.web_client import PASSWORD, FakeUser, WebClient
 
@@ -37,7 +36,7 @@ def root() -> FastAPI:
 def web(orders_dsn: str, root: FastAPI, reader: FakeUser, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebClient]:
     """Yield a client on both apps, with a session of `reader`."""
     database.engine.cache_clear()
-    manager = create_autospec(FabAuthManager, instance=True, flask_app=MagicMock())
+    manager = create_autospec(FabAuthManager, instance=True, flask_app=MagicMock(config={}))
     manager.create_token.side_effect = lambda _headers, body: reader if body["password"] == PASSWORD else None
     manager.serialize_user.return_value = {"sub": "1"}
     manager.deserialize_user.return_value = reader
@@ -53,7 +52,7 @@ def web(orders_dsn: str, root: FastAPI, reader: FakeUser, monkeypatch: pytest.Mo
         return reader
 
     monkeypatch.setattr(auth, "get_user", session_user)
-    monkeypatch.setattr(auth, "failures", SignInFailures())
+    auth.failures.cache_clear()
     with TestClient(root, base_url="http://airflow.example", follow_redirects=False) as client:
         yield WebClient(client, reader)
     for made in (database.engine(), database.engine(downloads=True)):

@@ -78,6 +78,46 @@ def test_text_that_begins_a_formula_is_neutralised_in_csv(start: str) -> None:
     assert exports.neutralise(f"{start}1+1").startswith("'")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        " =1+1",
+        '"=1+1',
+        "a;=1+1",
+        "a; =1+1",
+        'a;"=cmd|x!A1"',
+        "a;-1+1;@SUM(A1)",
+        "a\n=1+1",
+        "a\r+1",
+        "a\t=1+1",
+        'a",=1;=1',
+        "a;\u00a0=1",
+    ],
+)
+def test_no_cell_is_a_formula_whatever_the_spreadsheet_takes_for_the_separator(
+    web: WebClient, orders: Orders, text: str
+) -> None:
+    publish(orders, order(text or "x", customer_name=text))
+    file = web.get("/open_orders/export.csv", accept="*/*").content.decode("utf-8-sig")
+    # As a spreadsheet would that knows no quotes but at the beginning of a cell, and as one that knows none.
+    careless = [cell for line in re.split(r"[\r\n]+", file) for cell in re.split(r"[;\t]", line)]
+    careful = [cell for row in csv.reader(io.StringIO(file, newline=""), delimiter=";") for cell in row]
+    for cell in [*careless, *careful, *(cell for row in csv.reader(io.StringIO(file, newline="")) for cell in row)]:
+        assert not cell.strip().strip('"').strip().startswith(("=", "+", "-", "@")), cell
+
+
+def test_text_with_separators_that_begin_no_formula_stays_as_it_is() -> None:
+    for text in ("a; b; 5-7", "Pipe, -40 °C", "x=1;y=2", "a+b@c", "O'Neill; Ltd", "1;2"):
+        assert exports.neutralise(text) == text
+
+
+def test_characters_that_xml_cannot_hold_do_not_spoil_the_file(web: WebClient, orders: Orders) -> None:
+    publish(orders, order("SO1", customer_name="a\x01\x1b\x0b\ufffe\uffff\u2028<&>", item_code="_x0041_"))
+    texts = [text for _, text in read_xlsx(web)["Open orders"][1]]
+    assert any(text.startswith("a") and text.endswith("<&>") for text in texts)
+
+
 def test_formulas_do_not_run_in_either_file(web: WebClient, orders: Orders) -> None:
     publish(orders, order(FORMULA, customer_name="@SUM(A1)", item_code="-1+1", warehouse="W=1"))
     [row] = read_csv(web)

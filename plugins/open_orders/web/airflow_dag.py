@@ -11,6 +11,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from open_orders.masking import redact
 from open_orders.web.auth import SYNC_DAG_ID
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ def read_dag_state() -> DagState:
             row = session.execute(select(*columns).where(DagModel.dag_id == SYNC_DAG_ID)).one_or_none()
     except SQLAlchemyError as error:
         # The job logs are in another database: what they say is still worth showing.
-        log.warning("Airflow's database does not say how %s is scheduled: %s", SYNC_DAG_ID, str(error).splitlines()[0])
+        reason = redact(str(error).splitlines()[0])
+        log.warning("Airflow's database does not say how %s is scheduled: %s", SYNC_DAG_ID, reason)
         return UNKNOWN
     if row is None:
         return UNKNOWN

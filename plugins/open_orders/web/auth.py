@@ -22,8 +22,14 @@ from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials
+from limits.errors import StorageError
 
-from open_orders.web.problems import ForbiddenError, TooManyFailuresError, UnauthenticatedError
+from open_orders.web.problems import (
+    ForbiddenError,
+    TooManyFailuresError,
+    UnauthenticatedError,
+    UncountedFailuresError,
+)
 from open_orders.web.sign_in_failures import SignInFailures
 
 JOB_LOGS = "Job Logs"
@@ -31,7 +37,6 @@ OPEN_ORDERS = "Open Orders"
 SYNC_DAG_ID = "sync_open_orders"
 
 log = logging.getLogger(__name__)
-failures = SignInFailures()
 # Passwords that are checked at once: more take the processor no less time, and would all be guessed at before the first
 # of them counts as wrong.
 checking = BoundedSemaphore(3)
@@ -108,17 +113,33 @@ def may_read(user: BaseUser, area: str) -> bool:
 def _sign_in(request: Request, credentials: str) -> BaseUser:
     username, password = _decode(credentials)
     address = request.client.host if request.client else ""
-    with checking:
-        if wait_s := failures.seconds_to_wait(username, address):
-            raise TooManyFailuresError("Too many wrong passwords. Try again later.", wait_s)
-        user = _check_password(dict(request.headers), username, password)
+    try:
+        with checking:
+            if wait_s := failures().seconds_to_wait(username, address):
+                raise TooManyFailuresError("Too many wrong passwords. Try again later.", wait_s)
+            user = _check_password(dict(request.headers), username, password)
+            if user is None:
+                failures().add(username, address)
         if user is None:
-            failures.add(username, address)
-    if user is None:
-        log.warning("Sign-in with HTTP Basic failed for %r from %s", username, address)
-        raise UnauthenticatedError("User name or password is wrong.")
-    failures.forget(username, address)
-    return user
+            log.warning("Sign-in with HTTP Basic failed for %r from %s", username, address)
+            raise UnauthenticatedError("User name or password is wrong.")
+        failures().forget(username, address)
+        return user
+    except StorageError as error:
+        # Unbraked it would be an invitation. The error itself may name the storage's password.
+        log.warning("Wrong passwords cannot be counted: %s", type(error.storage_error).__name__)
+        raise UncountedFailuresError(
+            "The storage that counts wrong passwords (RATELIMIT_STORAGE_URI) does not answer. A session of the web UI "
+            "or a token still works."
+        ) from None
+
+
+@cache
+def failures() -> SignInFailures:
+    """Return the count of wrong passwords, where Flask-AppBuilder's login counts: with the settings of its limiter."""
+    config = _flask_app().config
+    options = config.get("RATELIMIT_STORAGE_OPTIONS") or {}
+    return SignInFailures(config.get("RATELIMIT_STORAGE_URI") or "memory://", **options)
 
 
 def _decode(credentials: str) -> tuple[str, str]:
@@ -131,12 +152,19 @@ def _decode(credentials: str) -> tuple[str, str]:
     return username, password
 
 
+def _flask_app() -> Any:
+    """Return the auth manager's Flask app; raises UnauthenticatedError for one that checks no passwords."""
+    manager: Any = get_auth_manager()
+    flask_app = getattr(manager, "flask_app", None)
+    if not (hasattr(manager, "create_token") and flask_app):
+        raise UnauthenticatedError("This Airflow's auth manager does not take HTTP Basic; use a token or the web UI.")
+    return flask_app
+
+
 def _check_password(headers: dict[str, str], username: str, password: str) -> BaseUser | None:
     """Return the user if Airflow's auth manager accepts the password."""
     manager: Any = get_auth_manager()
-    if not (hasattr(manager, "create_token") and getattr(manager, "flask_app", None)):
-        raise UnauthenticatedError("This Airflow's auth manager does not take HTTP Basic; use a token or the web UI.")
-    with manager.flask_app.app_context():
+    with _flask_app().app_context():
         try:
             user: BaseUser | None = manager.create_token(headers, {"username": username, "password": password})
             if user is None:

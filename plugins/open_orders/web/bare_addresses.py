@@ -21,8 +21,13 @@ class BareAddresses:
         if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) not in BARE:
             await self._app(scope, receive, send)
             return
+        # Every Airflow process imports this file with the plugin; only the api-server needs these.
+        from open_orders.web.security_headers import HEADERS, PRIVATE
+
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         # A path alone: what the Host header says is no address to send anybody to.
         location = scope["path"].encode() + b"/" + query
-        await send({"type": "http.response.start", "status": 307, "headers": [(b"location", location)]})
+        safe = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+        headers = [(b"location", location), (b"cache-control", PRIVATE.encode()), *safe]
+        await send({"type": "http.response.start", "status": 307, "headers": headers})
         await send({"type": "http.response.body", "body": b""})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,7 +21,13 @@ from open_orders.web.open_order_columns import label_of, to_json
 AS_OF = "data_as_of"
 HEADINGS = (*OPEN_ORDERS.names, AS_OF)
 # https://owasp.org/www-community/attacks/CSV_Injection; the wide ones are what a Japanese Excel takes for them.
-FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+FORMULA_SIGNS = "=+-@＝＋－＠"
+FORMULA_STARTS = tuple(f"{FORMULA_SIGNS}\t\r\n")
+# At the beginning, and where a spreadsheet begins a cell that takes the semicolon for the separator, as Excel does in
+# half of Europe: quotes around the text do not hold it together then, and neither they nor spaces stop the formula.
+_BEGINS_FORMULA = re.compile(
+    rf'^(?=[{re.escape("".join(FORMULA_STARTS))}])|(?:^|(?<=[;\t\r\n]))(?=[\s"]*[{re.escape(FORMULA_SIGNS)}])'
+)
 SHEET_ROWS = 1_000_000
 # Excel's limits: characters of a cell, digits of a number, and the first year it knows.
 CELL_CHARACTERS = 32_767
@@ -73,8 +80,8 @@ def write_xlsx(batches: Batches, stamp: Stamp) -> Iterator[bytes]:
 
 
 def neutralise(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula: with an apostrophe before a sign that begins one."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    """Return text that no spreadsheet takes for a formula: with an apostrophe before what begins one."""
+    return _BEGINS_FORMULA.sub("'", text)
 
 
 def _values(row: Row[Any]) -> Iterator[Any]:

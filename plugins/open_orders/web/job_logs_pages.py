@@ -35,7 +35,7 @@ from open_orders.web.job_log_search import search
 from open_orders.web.job_log_trend import HEIGHT, WIDTH, read_error_shapes, read_trend
 from open_orders.web.numbers import number, visible
 from open_orders.web.problems import NotFoundError
-from open_orders.web.rendering import render
+from open_orders.web.rendering import query_of, render
 from open_orders.web.verdict import read_verdict
 
 router = APIRouter()
@@ -67,7 +67,7 @@ def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, posit
         "newer_url": page.newer and chosen.query(after=page.newer),
         "older_url": page.older and chosen.query(before=page.older),
         "is_first": position is None,
-        "back": clean_query(request.url.query),
+        "back": clean_query(query_of(request)),
         "trend_size": (WIDTH, HEIGHT),
         "may_trigger": reader.may_trigger,
     }

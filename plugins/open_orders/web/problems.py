@@ -51,3 +51,10 @@ class TooManyFailuresError(ProblemError):
     def __init__(self, detail: str, retry_after_s: int) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class UncountedFailuresError(ProblemError):
+    """Wrong passwords cannot be counted, so none is looked at."""
+
+    status = 503
+    title = "Signing in with a password is not possible now"

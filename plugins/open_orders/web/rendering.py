@@ -74,6 +74,17 @@ def airflow_root(request: Request) -> str:
     return str(request.scope.get("root_path", "")).removesuffix(PREFIXES[area_of(request)]).rstrip("/")
 
 
+# Not from request.url: it fails on a query that is not UTF-8, and on some Host headers.
+def path_of(request: Request) -> str:
+    """Return the path of a request, from the host on, without its escapes."""
+    return str(request.scope["path"])
+
+
+def query_of(request: Request) -> str:
+    """Return the query of a request as it came, escapes and all."""
+    return str(request.scope["query_string"].decode("latin-1"))
+
+
 def seconds_since(moment: datetime) -> float:
     """Return the seconds from a moment until now; negative for one to come."""
     return (datetime.now(UTC) - moment).total_seconds()
