@@ -103,6 +103,10 @@ class Processes:
                 f"the end of {self.log_file}:\n{read_tail(self.log_file)}"
             )
 
+    def list_members(self) -> list[psutil.Process]:
+        """Return all processes that run now, with what they started and with what a killed one left behind."""
+        return [member for session in self._sessions for member in _list_members(session)]
+
     def request_stop(self) -> None:
         """Tell the processes to end and do not wait."""
         if self._honcho is not None:

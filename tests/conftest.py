@@ -81,11 +81,30 @@ def orders(orders_dsn: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the tests marked `full` too, which take more than an hour")
+    parser.addoption("--write-matrix", metavar="FILE", help="write the fault matrix's table into this file")
+    parser.addoption("--soak-runs", type=int, default=25, help="how many runs the soak makes")
+    parser.addoption("--soak-seed", type=int, default=1207, help="decides which faults strike, and when")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all"):
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 class ProcessesInOneRow(LoadFileScheduling):
     """Files run two at a time, but those that start all of Airflow's processes one after the other."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "processes" if nodeid.startswith(("tests/e2e/", "tests/ui/")) else super()._split_scope(nodeid)
+        return (
+            "processes"
+            if nodeid.startswith(("tests/e2e/", "tests/ui/", "tests/faults/"))
+            else super()._split_scope(nodeid)
+        )
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ProcessesInOneRow:

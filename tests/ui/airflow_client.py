@@ -54,7 +54,11 @@ class Airflow:
         actions = [{"action": {"name": action}, "resource": {"name": name}} for action, name in OTHER_PERMISSIONS]
         self._create("roles", {"name": OTHER_ROLE, "actions": actions})
 
-    def _create(self, kind: str, body: dict[str, Any]) -> None:
+    def ask_as_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        """Ask Airflow's API to do something."""
         with self.client(headers={"authorization": f"Bearer {self.token('admin')}"}) as client:
-            answer = client.post(f"/auth/fab/v1/{kind}", json=body)
+            return client.request(method, path, json=body)
+
+    def _create(self, kind: str, body: dict[str, Any]) -> None:
+        answer = self.ask_as_admin("POST", f"/auth/fab/v1/{kind}", body)
         assert answer.is_success, answer.text

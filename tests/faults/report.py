@@ -1,0 +1,77 @@
+"""The table of cells tried and cells held, for the terminal and for docs/reliability.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.points import POINTS
+
+TABLES_BEGIN, TABLES_END = "<!-- matrix begins -->", "<!-- matrix ends -->"
+POINT_NAMES = [point.name for point in POINTS]
+
+
+@dataclass
+class Matrix:
+    """What became of each cell: (fault, where it struck) and whether everything held."""
+
+    cells: dict[tuple[str, str], bool] = field(default_factory=dict)
+    reads: int = 0
+    worst_wait_s: float = 0
+
+    def add(self, properties: Mapping[str, Any], *, held: bool) -> None:
+        """Take in the properties of a test, if it is one of a cell."""
+        if "cell" not in properties:
+            return
+        fault, place = properties["cell"]
+        self.cells[fault, place] = held and self.cells.get((fault, place), True)
+        self.reads += properties.get("reads", 0)
+        self.worst_wait_s = max(self.worst_wait_s, properties.get("worst_wait_s", 0))
+
+    def summarize(self) -> list[str]:
+        """Return a line for each fault: cells held of cells tried, and where it did not hold."""
+        lines = []
+        for fault in self._faults():
+            tried = {place: held for (other, place), held in self.cells.items() if other == fault}
+            broken = [place for place, held in tried.items() if not held]
+            counts = f"{sum(tried.values()):3} of {len(tried):3} held"
+            lines.append(f"{counts}   {fault}{': not ' + ', '.join(broken) if broken else ''}")
+        return [*lines, f"{sum(self.cells.values()):3} of {len(self.cells):3} held   in all", self._describe_readers()]
+
+    def write_tables(self, file: Path, environment: str) -> None:
+        """Replace what is between the two marks in the file."""
+        before, _, rest = file.read_text().partition(TABLES_BEGIN)
+        _, _, after = rest.partition(TABLES_END)
+        held = f"{sum(self.cells.values())} of {len(self.cells)} cells held. {self._describe_readers()} ({environment})"
+        lines = [TABLES_BEGIN, "", held, "", *self._table_of_points(), "", *self._table_of_others(), "", TABLES_END]
+        file.write_text(before + "\n".join(lines) + after)
+
+    def _describe_readers(self) -> str:
+        return f"Readers read {self.reads:,} times and waited {self.worst_wait_s:.2f} s at worst"
+
+    def _table_of_points(self) -> list[str]:
+        """Return the faults that strike at points of a run: a row for each point, a column for each fault."""
+        faults = [fault for fault in self._faults() if any((fault, name) in self.cells for name in POINT_NAMES)]
+        lines = [f"| | {' | '.join(faults)} |", f"|---|{'---|' * len(faults)}"]
+        for name in POINT_NAMES:
+            marks = " | ".join(_mark(self.cells.get((fault, name))) for fault in faults)
+            lines.append(f"| {name} | {marks} |")
+        return lines
+
+    def _table_of_others(self) -> list[str]:
+        """Return the other faults, a row for each cell."""
+        others = [(fault, place, held) for (fault, place), held in self.cells.items() if place not in POINT_NAMES]
+        return [
+            "| fault | | |",
+            "|---|---|---|",
+            *(f"| {fault} | {place} | {_mark(held)} |" for fault, place, held in others),
+        ]
+
+    def _faults(self) -> list[str]:
+        return list(dict.fromkeys(fault for fault, _ in self.cells))
+
+
+def _mark(held: bool | None) -> str:
+    return {None: "", True: "held", False: "**broken**"}[held]
