@@ -110,7 +110,7 @@ def ensure_sample(erp: Connection, rows: int | None) -> None:
 def let_time_pass(erp: Connection) -> Changes:
     """Let one tick pass in the sample ERP and return what it touched."""
     with _open_session(erp) as connection:
-        return advance(connection, now=read_local_time(connection), rng=random.Random())  # noqa: S311
+        return advance(connection, now=read_local_time(connection), rng=random.Random())  # noqa: S311 - a made-up ERP
 
 
 def _report_sparingly() -> Callable[[int], None]:

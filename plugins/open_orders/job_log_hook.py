@@ -260,10 +260,10 @@ class JobLogHook(PostgresHook):
             other.id, RESTORED
         ):
             return True
-        where = f"{other.step}: " if other.step else ""
+        where = other.step or "before the first step"
         reason = f"interrupted, no sign of life since {_last_sign(other)}"
         detail = f"Interrupted: no sign of life since {_last_sign(other)}; closed by {self.job_log_name}"
-        return self._store.fail(other.id, f"{where}{reason}", completed_at=other.heartbeat_at, detail=detail)
+        return self._store.fail(other.id, f"{where}: {reason}", completed_at=other.heartbeat_at, detail=detail)
 
     def _report(self, error: BaseException, *, final: bool) -> None:
         """Write a failure down; a database that is out of reach must not hide the failure itself."""

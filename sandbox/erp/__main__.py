@@ -28,7 +28,7 @@ def main() -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    rng = random.Random()  # noqa: S311
+    rng = random.Random()  # noqa: S311 - a made-up ERP
     while not stopping.wait(arguments.every):
         try:
             with closing(connect(erp)) as connection:

@@ -57,7 +57,7 @@ def count_open_lines(connection: pymssql.Connection) -> int | None:
     """Return the number of open order lines, or None where the tables do not exist yet."""
     with connection.cursor() as cursor:
         try:
-            cursor.execute(f"SELECT COUNT(*) FROM dbo.SalesOrderLines WHERE {OPEN_LINE}")  # noqa: S608
+            cursor.execute(f"SELECT COUNT(*) FROM dbo.SalesOrderLines WHERE {OPEN_LINE}")  # noqa: S608 - constants and numbers
         except pymssql.Error as error:
             if error.args and error.args[0] == INVALID_OBJECT:
                 connection.rollback()
@@ -86,7 +86,7 @@ def seed(
         random_seed: the same seed and time give the same rows.
         report: called with the number of lines written so far.
     """
-    rng = random.Random(random_seed)  # noqa: S311
+    rng = random.Random(random_seed)  # noqa: S311 - a made-up ERP
     with connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute(table)
@@ -125,7 +125,7 @@ def _read_number(cursor: Any) -> int:
 
 
 def _advance_once(cursor: Any, now: datetime, rng: random.Random) -> Changes:
-    cursor.execute(f"SELECT COUNT(*) FROM dbo.SalesOrderLines WHERE {OPEN_LINE}")  # noqa: S608
+    cursor.execute(f"SELECT COUNT(*) FROM dbo.SalesOrderLines WHERE {OPEN_LINE}")  # noqa: S608 - constants and numbers
     open_lines = _read_number(cursor)
     cursor.execute("SELECT MAX(SalesOrderId) FROM dbo.SalesOrders")
     last_order = _read_number(cursor)
@@ -163,7 +163,7 @@ def _pick_orders(cursor: Any, rng: random.Random, last_order: int, lines: int) -
     """Return the ids of orders that have about `lines` open lines, from a random place on."""
     start = rng.randint(FIRST_ORDER, max(FIRST_ORDER, last_order))
     cursor.execute(
-        f"SELECT TOP {lines:d} SalesOrderId FROM dbo.SalesOrderLines"  # noqa: S608
+        f"SELECT TOP {lines:d} SalesOrderId FROM dbo.SalesOrderLines"  # noqa: S608 - constants and numbers
         f" WHERE {OPEN_LINE} AND SalesOrderId >= %s ORDER BY SalesOrderId, LineNumber",
         (start,),
     )
@@ -175,7 +175,7 @@ def _update(cursor: Any, assignments: str, parameters: tuple[object, ...], order
     ids = iter(orders)
     while some := tuple(islice(ids, ROWS_PER_INSERT)):
         cursor.execute(
-            f"UPDATE dbo.SalesOrderLines SET {assignments}, UpdatedAt = %s"  # noqa: S608
+            f"UPDATE dbo.SalesOrderLines SET {assignments}, UpdatedAt = %s"  # noqa: S608 - constants and numbers
             f" WHERE SalesOrderId IN ({', '.join(['%s'] * len(some))}) AND {OPEN_LINE}",
             (*parameters, *some),
         )
@@ -213,7 +213,7 @@ def _insert(cursor: Any, target: str, rows: Iterable[tuple[object, ...]]) -> int
     for some in _batch(rows):
         row = f"({', '.join(['%s'] * len(some[0]))})"
         values = ", ".join([row] * len(some))
-        statement = f"INSERT INTO {target} VALUES {values}"  # noqa: S608
+        statement = f"INSERT INTO {target} VALUES {values}"  # noqa: S608 - constants and numbers
         cursor.execute(statement, tuple(chain.from_iterable(some)))
         inserted += len(some)
     return inserted

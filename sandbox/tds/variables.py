@@ -69,7 +69,7 @@ class Variables:
         names = ", ".join(f"v{index}" for index in range(len(kinds)))
         casts = ", ".join(f"v{index}::{spell_for_postgres(kind)}::text" for index, kind in enumerate(kinds))
         inner = self._translate(query)
-        rows = self._backing.fetch(f"SELECT {casts} FROM ({inner}) AS assigned({names})", line)  # noqa: S608
+        rows = self._backing.fetch(f"SELECT {casts} FROM ({inner}) AS assigned({names})", line)  # noqa: S608 - SQL is what it is for
         if rows:
             for (name, _), kind, value in zip(assignments, kinds, rows[-1], strict=True):
                 self._values[name] = Variable(kind, value)
@@ -79,7 +79,7 @@ class Variables:
         """Return the expression's value, cast to the type, as PostgreSQL writes it."""
         inner = self._translate(exp.Select(expressions=[expression.copy()]))
         spelling = spell_for_postgres(sql_type)
-        rows = self._backing.fetch(f"SELECT v::{spelling}::text FROM ({inner}) AS value(v)", line)  # noqa: S608
+        rows = self._backing.fetch(f"SELECT v::{spelling}::text FROM ({inner}) AS value(v)", line)  # noqa: S608 - SQL is what it is for
         return rows[0][0] if rows else None
 
     def _find(self, name: str) -> Variable:

@@ -222,6 +222,6 @@ class Cell:
 def check_reason(summary: str | None, pattern: str = "") -> None:
     """An error's summary names the step, or that the run was interrupted, in a sentence for a person."""
     assert summary
-    assert re.match(r"(connect|fetch|truncate|import_batches|publish): ", summary), summary
+    assert re.match(r"(connect|fetch|truncate|import_batches|publish|before the first step): ", summary), summary
     assert not re.search(r"Traceback|Unexpected error|object at 0x", summary), summary
     assert re.search(pattern, summary), summary

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from psycopg.rows import dict_row
 
 from sandbox import roles, source
 from sandbox.airflow_environment import build_airflow_environment
-from sandbox.erp.life import advance
+from sandbox.erp.life import advance, count_open_lines
 from sandbox.erp.session import connect, read_local_time
 from sandbox.ports import HOST, find_free_port
 from sandbox.postgres import EmbeddedPostgres
@@ -32,7 +33,7 @@ from tests.ui.airflow_client import Airflow
 
 DAG = "sync_open_orders"
 HERE = Path(__file__).parent
-ROWS, BATCH_ROWS = 600, 200
+ROWS, BATCHES = 600, 3
 POLL_S = 0.02
 START_TIMEOUT_S = 180
 PROCESSES = ("api-server", "scheduler", "dag-processor")
@@ -81,6 +82,7 @@ class Plant:
         self.environment: dict[str, str] = {}
         self._running: list[Processes] = []
         self._random = random.Random(1207)
+        self._batch_rows = ROWS // BATCHES
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
@@ -164,7 +166,7 @@ class Plant:
         return dict(answer.json()) if answer.content else {}
 
     def trigger(self, run_id: str, **conf: Any) -> None:
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": {"batch_size": BATCH_ROWS} | conf}
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": {"batch_size": self._batch_rows} | conf}
         self.call("POST", f"dags/{DAG}/dagRuns", body)
 
     def run_state(self, run_id: str) -> str:
@@ -215,9 +217,14 @@ class Plant:
     # The ERP
 
     def change_orders(self) -> None:
-        """Let orders arrive, ship and close in the ERP, which is otherwise still."""
+        """Let orders arrive, ship and close in the ERP, which is otherwise still; it stays about as large as it was."""
         with closing(connect(self.erp)) as connection:
             advance(connection, now=read_local_time(connection), rng=self._random)
+            if (count_open_lines(connection) or 0) < ROWS - 40:
+                with connection.cursor() as cursor:
+                    cursor.execute("UPDATE dbo.SalesOrderLines SET Status = N'Open', QuantityShipped = 0")
+                connection.commit()
+            self._batch_rows = ceil((count_open_lines(connection) or ROWS) / BATCHES)
 
     def reprice_all_orders(self) -> None:
         with closing(connect(self.erp)) as connection, connection.cursor() as cursor:

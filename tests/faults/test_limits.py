@@ -49,7 +49,7 @@ CANCELLED = "The orders database cancelled the statement: it took longer than th
 CANCELLED_AT = {
     # The database cancels what would write the reason too.
     "import, beginning": "import_batches: the task ended and could not say why; its log in Airflow may",
-    "import, after batch 1 of 3": f"import_batches: {CANCELLED}",
+    "fetch, before its commit": f"fetch: {CANCELLED}",
     "publish, among the rows": f"publish: {CANCELLED}",
     "publish, before the success is written": f"publish: {CANCELLED}",
 }

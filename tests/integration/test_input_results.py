@@ -134,7 +134,7 @@ def test_wide_result_is_read_and_the_columns_that_nobody_asked_for_are_a_warning
 def test_wide_result_without_the_columns_is_refused(
     sync: Sync, erp: Erp, orders: Database, snapshot: list[str]
 ) -> None:
-    columns = [(f"column_{number}", "int") for number in range(10_000)]
+    columns = [(f"c{number}", "int") for number in range(10_000)]
     erp.engine.script(QUERY, [make_result(columns, [tuple(range(10_000))])])
     with pytest.raises(AirflowFailException, match="lacks order_number, line_number"):
         sync.run(run_id="it")

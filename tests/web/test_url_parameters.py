@@ -76,7 +76,7 @@ def cursor(values: Any) -> str:
 CURSORS = [
     "AAAA",
     "A",
-    base64.urlsafe_b64encode(b"[" * 50_000).decode(),
+    base64.urlsafe_b64encode(b"[" * 10_000).decode(),
     base64.urlsafe_b64encode(b"\xff\xfe").decode(),
     cursor({}),
     cursor("ab"),

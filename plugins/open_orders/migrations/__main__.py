@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
             elif options.step != "current":
                 migrate(connection)
             found = connection.exec_driver_sql(f"SELECT to_regclass('{VERSION_TABLE}')").scalar()
-            revision = found and connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608
+            revision = found and connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608 - a constant
     except CommandError as error:
         print(f"Cannot migrate the orders database {target}, nothing was changed: {error}", file=sys.stderr)
         return 1
