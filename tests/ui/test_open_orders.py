@@ -44,6 +44,7 @@ def test_list_is_filtered_searched_and_sorted(open_page: OpenPage, running: Runn
     page = open_page("/open_orders/")
     page.get_by_label("Order, customer or item").fill(number)
     page.get_by_role("button", name="Apply").click()
+    page.wait_for_url(re.compile(number))
     assert set(page.get_by_role("table").get_by_role("rowheader").locator("bdi").all_inner_texts()) == {number}
     page.get_by_label("Order, customer or item").fill("there is no such order")
     page.get_by_role("button", name="Apply").click()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -48,3 +49,9 @@ async def ask(app: ASGIApp, path: str, query: str = "", accept: str = "text/html
     await app(scope, receive, send)
     headers = {name.decode().lower(): value.decode("latin-1") for name, value in sent[0]["headers"]}
     return RawAnswer(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+def run_apart(function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    """Run a coroutine function in a thread of its own: tests in a browser leave an event loop running in this one."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(anyio.run, function, *arguments).result()

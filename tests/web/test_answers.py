@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import anyio
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -14,12 +13,12 @@ from open_orders.web import job_logs_pages
 from open_orders.web.bare_addresses import BareAddresses
 from open_orders.web.security_headers import CONTENT_SECURITY_POLICY, HEADERS
 from open_orders.web.static_files import STATIC_DIR
-from tests.web.raw_requests import RawAnswer, ask
+from tests.web.raw_requests import RawAnswer, ask, run_apart
 from tests.web.web_client import WebClient
 
 
 def fetch(app: Any, path: str, query: str = "", accept: str = "text/html") -> RawAnswer:
-    return anyio.run(ask, app, path, query, accept)
+    return run_apart(ask, app, path, query, accept)
 
 
 def assert_safe(status: int, answer: Any) -> None:

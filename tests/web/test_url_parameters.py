@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-import anyio
 import psycopg
 import pytest
 from fastapi import FastAPI
@@ -17,7 +16,7 @@ from fastapi.dependencies.utils import get_flat_dependant
 
 from open_orders.contract import OPEN_ORDERS
 from tests.web.hostile import Markup, fill
-from tests.web.raw_requests import RawAnswer, ask
+from tests.web.raw_requests import RawAnswer, ask, run_apart
 from tests.web.routes import FoundRoute, walk_plugin
 from tests.web.web_client import WebClient
 
@@ -156,5 +155,5 @@ def test_no_value_of_a_parameter_breaks_a_page(
                 problems.append(f"{path[:80]}?{query[:200]}: {problem}")
         return problems
 
-    assert anyio.run(ask_all) == []
+    assert run_apart(ask_all) == []
     assert orders.execute("SELECT count(*) FROM job_logs").fetchone() == before
