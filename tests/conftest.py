@@ -84,6 +84,7 @@ def orders(orders_dsn: str) -> Iterator[psycopg.Connection[Any]]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="run the tests marked `full` too, which take more than an hour")
     parser.addoption("--write-matrix", metavar="FILE", help="write the fault matrix's table into this file")
+    parser.addoption("--resume-matrix", action="store_true", help="run only the cells that no earlier go saw hold")
     parser.addoption("--soak-runs", type=int, default=25, help="how many runs the soak makes")
     parser.addoption("--soak-seed", type=int, default=1207, help="decides which faults strike, and when")
 

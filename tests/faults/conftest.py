@@ -49,7 +49,7 @@ def cell(plant: Plant, record_property: Callable[[str, object], None]) -> Iterat
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent != HERE:
             continue
@@ -59,18 +59,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             place = item.name.partition("[")[2].removesuffix("]")
             # User properties reach the report also from another process.
             item.user_properties.append(("cell", [marker.args[0], place]))
+    if config.getoption("--resume-matrix"):
+        kept = report.Matrix.load(config.cache)
+        done = [item for item in items if kept.held(dict(item.user_properties).get("cell", ("", "")))]
+        config.hook.pytest_deselected(items=done)
+        items[:] = [item for item in items if item not in done]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    matrix = report.Matrix()
+    matrix = report.Matrix.load(config.cache) if config.getoption("--resume-matrix") else report.Matrix()
     for outcome in ("passed", "failed", "error"):
         for result in terminalreporter.stats.get(outcome, []):
             matrix.add(dict(getattr(result, "user_properties", ())), held=outcome == "passed")
     if not matrix.cells:
         return
+    matrix.goes += 1
     terminalreporter.section("fault matrix")
     for line in matrix.summarize():
         terminalreporter.write_line(line)
+    if config.getoption("--all"):
+        matrix.store(config.cache)
     if file := config.getoption("--write-matrix"):
         packages = ", ".join(f"{name} {version(name)}" for name in ("apache-airflow", "psycopg", "pymssql"))
         matrix.write_tables(Path(file), f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}")

@@ -35,6 +35,8 @@ DAG = "sync_open_orders"
 HERE = Path(__file__).parent
 ROWS, BATCHES = 600, 3
 POLL_S = 0.02
+# How long the locks of a killed scheduler stay when its workers hold its connection open.
+IDLE_LIMIT_S = 6
 START_TIMEOUT_S = 180
 PROCESSES = ("api-server", "scheduler", "dag-processor")
 # Airflow's time limits, each by its own setting; what we ship is longer (see docker-compose.yaml).
@@ -101,9 +103,10 @@ class Plant:
             server.start()
             for database in databases:
                 server.create_database(database)
-        self.environment = SHORTENED | build_airflow_environment(
+        airflow = roles.connect_as(roles.AIRFLOW, self.state, self.metadata_server, "airflow")
+        self.environment = build_airflow_environment(
             self.state,
-            metadata_dsn=self.metadata_server.dsn("airflow"),
+            metadata_dsn=airflow.to_uri().replace("postgres://", "postgresql://"),
             orders_uri=roles.connect_as(roles.PIPELINE, self.state, self.orders_server, "orders").to_uri(),
             orders_web_uri=roles.connect_as(roles.WEB, self.state, self.orders_server, "orders").to_uri(),
             # As short as a stall on purpose can be told from a busy machine.
@@ -112,8 +115,10 @@ class Plant:
         )
         self.environment |= SHORTENED
         self._write_policy(max_active_runs=1)
-        as_administrator = dict(roles.build_administrator_environment(self.orders_server))
-        self._command("open_orders.roles", "orders", **as_administrator).wait()
+        for server, database in ((self.metadata_server, "airflow"), (self.orders_server, "orders")):
+            as_administrator = dict(roles.build_administrator_environment(server))
+            self._command("open_orders.roles", database, **as_administrator).wait()
+        self.execute_metadata(f"ALTER ROLE {roles.AIRFLOW} SET idle_in_transaction_session_timeout = '{IDLE_LIMIT_S}s'")
         migrations = [self._command("open_orders.migrations"), self._command("airflow", "db", "migrate")]
         stand_in = source.build_stand_in_environment(
             self.erp, roles.connect_as_superuser(self.metadata_server, "erp"), self.state.faults_file

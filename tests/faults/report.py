@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import pytest
 
 from tests.faults.points import POINTS
 
 TABLES_BEGIN, TABLES_END = "<!-- matrix begins -->", "<!-- matrix ends -->"
+CACHE_KEY = "faults/matrix"
 POINT_NAMES = [point.name for point in POINTS]
 
 
@@ -20,13 +23,29 @@ class Matrix:
     cells: dict[tuple[str, str], bool] = field(default_factory=dict)
     reads: int = 0
     worst_wait_s: float = 0
+    goes: int = 0
+
+    @classmethod
+    def load(cls, cache: pytest.Cache) -> Self:
+        """Return what earlier goes left in pytest's cache."""
+        kept = cache.get(CACHE_KEY, {"cells": []})
+        return cls(**kept | {"cells": {(fault, place): held for fault, place, held in kept["cells"]}})
+
+    def store(self, cache: pytest.Cache) -> None:
+        """Keep it for a later go."""
+        cells = [[fault, place, held] for (fault, place), held in self.cells.items()]
+        cache.set(CACHE_KEY, vars(self) | {"cells": cells})
+
+    def held(self, cell: Sequence[str]) -> bool:
+        """Whether this cell was tried, and everything held."""
+        return self.cells.get((cell[0], cell[1]), False)
 
     def add(self, properties: Mapping[str, Any], *, held: bool) -> None:
         """Take in the properties of a test, if it is one of a cell."""
         if "cell" not in properties:
             return
         fault, place = properties["cell"]
-        self.cells[fault, place] = held and self.cells.get((fault, place), True)
+        self.cells[fault, place] = held
         self.reads += properties.get("reads", 0)
         self.worst_wait_s = max(self.worst_wait_s, properties.get("worst_wait_s", 0))
 
@@ -44,7 +63,9 @@ class Matrix:
         """Replace what is between the two marks in the file."""
         before, _, rest = file.read_text().partition(TABLES_BEGIN)
         _, _, after = rest.partition(TABLES_END)
-        held = f"{sum(self.cells.values())} of {len(self.cells)} cells held. {self._describe_readers()} ({environment})"
+        goes = f", in {self.goes} goes" if self.goes > 1 else ""
+        counts = f"{sum(self.cells.values())} of {len(self.cells)} cells held{goes}"
+        held = f"{counts}. {self._describe_readers()} ({environment})"
         lines = [TABLES_BEGIN, "", held, "", *self._table_of_points(), "", *self._table_of_others(), "", TABLES_END]
         file.write_text(before + "\n".join(lines) + after)
 

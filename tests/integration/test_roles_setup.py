@@ -210,6 +210,7 @@ def test_airflows_database_is_its_roles_alone(site: Site, empty_dsn: str) -> Non
             provision_metadata(connection, airflow)
     with metadata.connect(airflow) as own:
         own.execute("ALTER TABLE dag_run ADD COLUMN state text; DROP VIEW runs; CREATE TABLE added (n integer)")
+        assert own.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("1min",)
     for there, stranger in ((metadata, site.pipeline), (metadata, site.web), (site, airflow)):
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             there.connect(stranger)

@@ -84,6 +84,7 @@ def provision_metadata(connection: Connection, login: Login) -> list[str]:
             "role can be kept out of the other's"
         )
     setup.make_login(login)
+    setup.execute("limit_metadata", role=login.role)
     with setup.acting_for(login.role):
         setup.execute("change_database_owner", owner=login.role)
         setup.hand_over(login.role, belonging_to=connection.info.user)
