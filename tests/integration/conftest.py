@@ -13,6 +13,7 @@ from open_orders.job_log_hook import JobLogHook
 from sandbox.ports import find_free_port
 from sandbox.tds.scripted_engine import ScriptedEngine
 from sandbox.tds.server import StandInServer
+from tests.integration.driver_process import DriverProcess
 from tests.integration.erp import Erp, Sync
 
 PASSWORD = "a password of the ERP"
@@ -62,6 +63,17 @@ def erp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Erp]:
 def sync(orders_dsn: str, erp: Erp, execution: Callable[..., Execution]) -> Sync:
     """Return a runner of the sync's steps, from the scripted ERP into the test's orders database."""
     return Sync(erp, execution)
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[DriverProcess]:
+    """Yield a runner of tasks in processes of their own.
+
+    Besides what may crash it is for what the driver says when it can't connect: in a long-lived process it repeats what
+    it kept of other connections, until there is no room for the new reason.
+    """
+    with DriverProcess() as process:
+        yield process
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ test of their range, `pytest tests/integration/test_input_fuzz.py --all -k 1175-
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,6 @@ STARTS = [pytest.param(start, id=f"{start}-{start + AT_ONCE - 1}") for start in 
 # Beyond what the rows of the conversation, some kilobytes, can need.
 MEMORY_MB = 200
 NO_SENTENCE = re.compile(r"Traceback|Exception|pymssql|^\W")
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[DriverProcess]:
-    with DriverProcess() as process:
-        yield process
 
 
 @pytest.fixture(scope="module")

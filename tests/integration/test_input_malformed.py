@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,12 +56,6 @@ DRIVER_KNOWS = {"silence for PRELOGIN", "silence for LOGIN7"}
 
 def address_of(server: RawServer, timeout_s: int = 1) -> str:
     return f"mssql://reader:x@127.0.0.1:{server.port}/ERP?timeout={timeout_s}&login_timeout={timeout_s}"
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[DriverProcess]:
-    with DriverProcess() as process:
-        yield process
 
 
 @pytest.fixture

@@ -110,16 +110,14 @@ def test_source_that_repeats_the_password_is_not_believed_to_be_discreet(
 
 
 def test_refused_login_says_who_and_not_with_what(
-    erp: Erp, secret: str, orders: psycopg.Connection[Any], logged: Logged
+    erp: Erp, secret: str, orders: psycopg.Connection[Any], logged: Logged, driver: DriverProcess
 ) -> None:
     erp.server.faults = Faults(refuse_logins=True)
     attempt = {
         "dag_id": "sync_open_orders", "run_id": "it", "trigger": "manual", "triggered_by": "admin", "clear_number": 0,
         "step": "connect", "attempt": 1, "attempts": 1,
     }  # fmt: skip
-    # In a process of its own, as a task has: here the driver may repeat what it was told in other tests.
-    with DriverProcess() as driver:
-        ending = driver.step(os.environ["AIRFLOW_CONN_ERP_MSSQL"], erp.query_file, attempt)
+    ending = driver.step(os.environ["AIRFLOW_CONN_ERP_MSSQL"], erp.query_file, attempt)
     assert ending.error is not None
     assert "refused the login 'reader'" in ending.error
     assert "refused the login 'reader'" in written(orders)
