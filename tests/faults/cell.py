@@ -102,16 +102,17 @@ class Cell:
 
         self.plant.await_true(is_there, timeout_s, f"message {text!r}")
 
-    def await_interrupted(self) -> None:
-        """Return when the pages show the log, which nobody closed, as interrupted."""
+    def await_ended_on_the_pages(self) -> None:
+        """Return when the pages show the log as interrupted, or as error where a late callback of Airflow closed it."""
         name = self.plant.log_of(self.run_id)["name"]
         path = f"/job_logs/api/job_logs/{name}"
         self.plant.await_true(
             lambda: (
-                self.plant.airflow.get(path, token=self.plant.airflow.token("admin")).json()["status"] == INTERRUPTED
+                self.plant.airflow.get(path, token=self.plant.airflow.token("admin")).json()["status"]
+                in (INTERRUPTED, "error")
             ),
             REACH_TIMEOUT_S,
-            "interrupted",
+            "interrupted or error",
         )
 
     def _release(self) -> None:

@@ -34,5 +34,5 @@ def test_log_of_a_run_that_could_not_write_it_reads_as_interrupted_and_is_closed
     cell.plant.orders_server.start()
     cell.let_go()
     if point == EARLY[-1]:
-        cell.await_interrupted()
+        cell.await_ended_on_the_pages()
     cell.check(summary="interrupted, no sign of life since|the task ended and could not say why")
