@@ -275,9 +275,12 @@ class Plant:
 
     def airflow_process(self, name: str) -> psutil.Process:
         """Return the process that is Airflow's `scheduler`, `api-server` or `dag-processor`, not those it started."""
+        # It gives itself a title once it is up.
+        titles = (f"python -m airflow {name}", f"airflow {name.replace('-', '_')} -- ")
         for process in self.processes():
-            # It gives itself a title once it is up.
-            if _title(process).startswith((f"python -m airflow {name}", f"airflow {name.replace('-', '_')} -- ")):
+            parent = process.parent()
+            # Its forks have its title; those that outlived it have no parent of ours.
+            if _title(process).startswith(titles) and parent and "while true" in _title(parent):
                 return process
         raise LookupError(f"No process {name}")
 
