@@ -269,7 +269,9 @@ class JobLogHook(PostgresHook):
         """Write a failure down; a database that is out of reach must not hide the failure itself."""
         execution = self.execution
         try:
-            if self.job_log_id == 0 or not self._store.holds(self._holder):
+            # A run that was cleared and refused has a closed log: what it was closed as stands, with the refusal below.
+            refused = isinstance(error, JobAlreadyRunningError)
+            if self.job_log_id == 0 or not (refused or self._store.holds(self._holder)):
                 self.log.error("%s: %s", execution.step, _clean(explain(error)))
                 return
             self.detail(f"Attempt {execution.attempt} of {execution.attempts} failed: {explain(error)}", "error")

@@ -36,7 +36,7 @@ HERE = Path(__file__).parent
 ROWS, BATCHES = 600, 3
 POLL_S = 0.02
 # How long the locks of a killed scheduler stay when its workers hold its connection open.
-IDLE_LIMIT_S = 6
+IDLE_LIMIT_S = 20
 START_TIMEOUT_S = 180
 PROCESSES = ("api-server", "scheduler", "dag-processor")
 # Airflow's time limits, each by its own setting; what we ship is longer (see docker-compose.yaml).

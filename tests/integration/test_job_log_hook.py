@@ -297,6 +297,21 @@ def test_second_run_of_a_job_is_refused_while_the_first_is_alive(orders: Databas
     JobLogHook().open(execution(dag_id="another_job"))
 
 
+def test_old_run_that_is_cleared_and_refused_says_so_and_stays_what_it_was(
+    orders: Database, execution: MakeExecution
+) -> None:
+    with JobLogHook().job(execution(run_id="old")):
+        pass
+    JobLogHook().open(execution(run_id="new"))
+    with (
+        pytest.raises(JobAlreadyRunningError),
+        JobLogHook().step(execution(run_id="old", clear_number=1)),
+    ):
+        pytest.fail("the step ran")
+    assert status(orders, "old")[0] == 2
+    assert texts(orders)[-1].startswith("Attempt 1 of 3 failed: Another run of sync_open_orders is in progress")
+
+
 @pytest.mark.parametrize("why", ["Airflow no longer runs it", "no heartbeat"])
 def test_next_run_closes_the_log_of_a_dead_one(orders: Database, execution: MakeExecution, why: str) -> None:
     JobLogHook().open(execution(run_id="dead", step="fetch"))
