@@ -18,9 +18,7 @@ HERE = Path(__file__).parent
 # What runs without --all, within the time of bin/test.
 PART = {
     "test_task_is_repeated[publish, among the rows]",
-    "test_task_whose_supervisor_died_with_it_is_repeated[publish, after its commit]",
     "test_scheduler_that_comes_back_ends_the_run[import, after batch 1 of 3]",
-    "test_run_goes_on_when_the_api_server_is_back[fetch, among the rows]",
     "test_run_that_lost_its_landing_fails_and_any_other_is_repeated[import, at its end]",
     "test_run_marked_as_failed_changes_nothing_more[publish, beginning]",
     "test_next_attempt_succeeds[hangs up inside a row]",

@@ -18,7 +18,7 @@ from tests.integration.erp import COLUMN_TYPES, QUERY, order
 from tests.integration.mutations import mutate
 from tests.integration.raw_server import Conversation, RawServer, recording
 
-AT_ONCE, USUAL, ALL = 25, 150, 5000
+AT_ONCE, USUAL, ALL = 25, 75, 5000
 STARTS = [pytest.param(start, id=f"{start}-{start + AT_ONCE - 1}") for start in range(0, USUAL, AT_ONCE)] + [
     pytest.param(start, id=f"{start}-{start + AT_ONCE - 1}", marks=pytest.mark.full)
     for start in range(USUAL, ALL, AT_ONCE)
