@@ -121,7 +121,11 @@ def advance(connection: pymssql.Connection, ticks: int = 1, *, now: datetime, rn
 
 
 def _read_number(cursor: Any) -> int:
-    return int(cursor.fetchone()[0] or 0)
+    row = cursor.fetchone()
+    if row is None:
+        # The stand-in leaves rows out on purpose (zero_rows): as good as a server that is away.
+        raise pymssql.OperationalError("no row came for a count")
+    return int(row[0] or 0)
 
 
 def _advance_once(cursor: Any, now: datetime, rng: random.Random) -> Changes:

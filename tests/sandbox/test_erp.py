@@ -19,6 +19,7 @@ from sandbox.erp.sample import make_orders
 from sandbox.erp.schema import OPEN_LINE
 from sandbox.erp.session import connect
 from sandbox.postgres import EmbeddedPostgres
+from sandbox.tds.faults import Faults
 from sandbox.tds.postgres_engine import PostgresEngine
 from sandbox.tds.server import StandInServer
 
@@ -27,14 +28,20 @@ LATER = NOW + timedelta(hours=1)
 
 
 @pytest.fixture
-def address(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[Connection]:
-    """Yield where an empty ERP database of the test's own is."""
+def server(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[StandInServer]:
+    """Yield a stand-in with an empty ERP database of the test's own."""
     name = f"erp_{request.node.name}"[:60]
     postgres.create_database(name)
-    with StandInServer(PostgresEngine(postgres.dsn(name)), users={"sa": "pw"}, database="ERP") as server:
-        yield Connection("mssql", "127.0.0.1", server.port, "sa", "pw", "ERP")
+    with StandInServer(PostgresEngine(postgres.dsn(name)), users={"sa": "pw"}, database="ERP") as running:
+        yield running
     with psycopg.connect(postgres.dsn(), autocommit=True) as administration:
         administration.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def address(server: StandInServer) -> Connection:
+    """Return where that database is."""
+    return Connection("mssql", "127.0.0.1", server.port, "sa", "pw", "ERP")
 
 
 @pytest.fixture
@@ -138,6 +145,16 @@ def test_lines_that_break_the_contract_stay_as_they_are(erp: pymssql.Connection)
     assert query(erp, f"SELECT COUNT(*) FROM dbo.SalesOrderLines WHERE SalesOrderId IN (1, 2) AND {OPEN_LINE}") == [
         (2,)
     ]
+
+
+@pytest.mark.parametrize("faults", [Faults(zero_rows=True), Faults(omit_after_rows=0), Faults(drop_after_rows=0)])
+def test_a_tick_that_meets_a_source_on_strike_is_an_error_that_life_goes_on_after(
+    server: StandInServer, erp: pymssql.Connection, faults: Faults
+) -> None:
+    seed(erp, 10, now=NOW)
+    server.faults = faults
+    with pytest.raises(pymssql.Error):
+        advance(erp, now=LATER, rng=random.Random(7))
 
 
 def test_changes_say_what_happened() -> None:
