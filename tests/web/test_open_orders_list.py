@@ -18,7 +18,6 @@ from tests.web.open_orders import add_orders, add_rejected, add_sync, publish
 from tests.web.web_client import WebClient
 
 Orders = psycopg.Connection[Any]
-TODAY = datetime.now(UTC).date()
 
 
 def page(web: WebClient, query: str = "") -> str:
@@ -70,11 +69,16 @@ def test_every_column_of_the_contract_is_shown_and_sortable(web: WebClient, orde
     assert "Müşteri A.Ş." in text
 
 
+def today() -> date:
+    """Return the day as it is now: the tests may run across midnight."""
+    return datetime.now(UTC).date()
+
+
 def test_overdue_is_marked_by_icon_and_word_and_counted(web: WebClient, orders: Orders) -> None:
     publish(
         orders,
-        order("SO1", due_date=TODAY - timedelta(days=3)),
-        order("SO2", due_date=TODAY),
+        order("SO1", due_date=today() - timedelta(days=3)),
+        order("SO2", due_date=today()),
         order("SO3", due_date=None),
     )
     text = page(web)
@@ -171,14 +175,14 @@ def test_totals_are_of_what_is_filtered(web: WebClient, orders: Orders) -> None:
         order("SO1", 1, amount_open=Decimal("1000.10")),
         order("SO1", 2, amount_open=Decimal("204331.10")),
         order("SO2", 1, amount_open=Decimal("88120"), currency="USD"),
-        order("SO3", 1, amount_open=None, due_date=TODAY + timedelta(days=1)),
+        order("SO3", 1, amount_open=None, due_date=today() + timedelta(days=1)),
         order("SO4", 1, customer_code="C9", amount_open=Decimal("7")),
     )
     totals = api(web, "?customer=C1")["totals"]
     assert (totals["orders"], totals["lines"], totals["overdue"]) == (
         3,
         4,
-        sum(date(2026, 11, 20) < TODAY for _ in "123"),
+        sum(date(2026, 11, 20) < today() for _ in "123"),
     )
     assert [(each["currency"], each["amount"]) for each in totals["open_amounts"]] == [
         ("EUR", "205331.2000"),
