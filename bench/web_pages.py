@@ -1,7 +1,7 @@
 """Server time of Job Logs and Open Orders with 1,000,000 job logs and 12,000,000 messages, with the query plans.
 
 An embedded PostgreSQL is migrated and filled, a real api-server asked over HTTP with the session of a browser. The
-figures go to bench/results/web_pages.md; the exit code is 1 when a list or a detail takes longer than 100 ms at the
+figures go to bench/results/web_pages.md; the exit code is 3 when a list or a detail takes longer than 100 ms at the
 median.
 """
 
@@ -31,6 +31,8 @@ from sandbox.postgres import EmbeddedPostgres
 from sandbox.progress import announce, say
 
 DATABASE = "orders"
+# Not 1, with which Python ends when something broke.
+OVER_BUDGET = 3
 RESULTS = Path(__file__).with_name("results") / "web_pages.md"
 # What is measured is memory and processor; nothing depends on when a disk has written.
 POSTGRES_SETTINGS = SETTINGS | {
@@ -63,7 +65,7 @@ def main(arguments: list[str]) -> int:
     slow = over_budget([measurement.timing for measurement in measurements])
     for timing in slow:
         say(f"  ✗ expected at most {BUDGET_MS} ms: {describe(timing)}")
-    return 1 if slow else 0
+    return OVER_BUDGET if slow else 0
 
 
 def _measure(

@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from bench.web_pages import OVER_BUDGET
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,8 +23,8 @@ def test_small_run_reports_every_page_with_its_query_plans(tmp_path: Path) -> No
     report = tmp_path / "report.md"
     size = ["--logs", "2000", "--largest-log", "3000", "--open-orders", "1000", "--requests", "1"]
     done = run_bench("web_pages", *size, "--output", str(report))
-    # 1: a machine that is busy with other tests may be too slow.
-    assert done.returncode in (0, 1), done.stdout + done.stderr
+    # A machine that is busy with other tests may be too slow.
+    assert done.returncode in (0, OVER_BUDGET), done.stdout + done.stderr
     text = report.read_text()
     assert "2,000 job logs with 26,988 messages" in text
     rows = re.findall(r"^\| ([a-z ]+): ([^|]+?)(?: \*\*over\*\*)? \|(.+)\|$", text, re.MULTILINE)
