@@ -8,70 +8,123 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from threading import Event, Thread
 
 import psutil
+import psycopg
 import pytest
 
 from tests.faults.cell import Cell
 from tests.faults.plant import DAG, PROCESSES, Plant
-from tests.faults.reader import Snapshot
+from tests.faults.reader import SNAPSHOT
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(4 * 3600)]
 
 FAULT_SHARE = 0.4
 # A fault strikes within the time that a run takes, and what it is about comes back after this.
 RUN_S, AWAY_S = 5.0, 3.0
-# What a process may have grown from the middle of the soak to its end, where no fault has replaced it.
-GROWTH = 1.25
+# After this share of the runs no fault kills one of Airflow's processes any more, and after this they are measured.
+LIVING_SHARE, MEASURED_SHARE = 0.6, 0.7
+# What a process, and the sessions in a database, may have grown from the first measurement to the last.
+BYTES_GROWTH, SESSIONS_GROWTH = 1.25, 2
+# Every publish notes, in its own transaction, what `open_orders` holds at its commit.
+NOTE_PUBLISHED = """
+CREATE TABLE faults.published (
+    id bigserial PRIMARY KEY, run_id text NOT NULL, orders bigint NOT NULL, hash text NOT NULL
+);
+CREATE FUNCTION faults.note_published() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO public AS
+$$
+BEGIN
+    INSERT INTO faults.published (run_id, orders, hash) SELECT NEW.run_id, found.* FROM ({snapshot}) AS found;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER faults_note_published AFTER UPDATE ON public.job_logs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.status <> 2 AND NEW.status = 2) EXECUTE FUNCTION faults.note_published();
+"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What Airflow's processes and databases hold between two runs: resident bytes by process, and sessions."""
+
+    bytes_of: dict[tuple[str, int], int]
+    sessions: dict[str, int]
 
 
 def test_soak_loses_nothing(plant: Plant, cell: Cell, request: pytest.FixtureRequest) -> None:
     runs, seed = request.config.getoption("--soak-runs"), request.config.getoption("--soak-seed")
     rng = random.Random(seed)
     faults: Counter[str] = Counter()
-    outcomes: Counter[str] = Counter()
-    published: set[Snapshot] = {cell.before}
-    middle: dict[int, int] = {}
-    with _living(plant):
-        for number in range(runs):
-            run_id = f"soak_{seed}_{number}"
-            plant.trigger(run_id)
-            if rng.random() < FAULT_SHARE:
-                name, strike = rng.choice(list(FAULTS.items()))
-                faults[name] += 1
-                time.sleep(rng.uniform(0, RUN_S))
-                strike(plant, rng)
-            outcomes[plant.await_run_end(run_id)] += 1
-            published.add(cell.snapshot())
-            if number == runs // 2:
-                middle = memory(plant)
-    plant.recover()
-    grown = {pid: (middle[pid], size) for pid, size in memory(plant).items() if pid in middle}
-    print(f"seed {seed}: {runs} runs, {dict(outcomes)}; faults {dict(faults)}; {cell.reader.reads} reads,", end=" ")
-    print(f"worst {cell.reader.worst_wait_s:.2f} s; bytes of processes in the middle and at the end {grown}")
-    assert sum(outcomes.values()) == runs
-    cell.check_next_run()
-    published.add(cell.snapshot())
-    cell.check_readers(published, once=False)
+    outcomes: dict[str, str] = {}
+    sizes: list[Size] = []
+    with _noting(plant):
+        with _living(plant):
+            for number in range(runs):
+                run_id = f"soak_{seed}_{number}"
+                plant.trigger(run_id)
+                if rng.random() < FAULT_SHARE:
+                    name = rng.choice([name for name in FAULTS if number < runs * LIVING_SHARE or name not in DEADLY])
+                    faults[name] += 1
+                    time.sleep(rng.uniform(0, RUN_S))
+                    FAULTS[name](plant, rng)
+                outcomes[run_id] = plant.await_run_end(run_id)
+                if number >= runs * MEASURED_SHARE:
+                    sizes.append(measure(plant))
+        plant.recover()
+        cell.check_next_run()
+        published = [(row["orders"], row["hash"]) for row in plant.query("TABLE faults.published ORDER BY id")]
+        publishers = [row["run_id"] for row in plant.query("SELECT run_id FROM faults.published")]
+    late = [run_id for run_id in publishers if outcomes.get(run_id) == "failed"]
+    print(
+        f"seed {seed}: {runs} runs, {dict(Counter(outcomes.values()))}; {dict(faults)} faults: {faults.total()};",
+        end=" ",
+    )
+    print(f"{len(late)} published although Airflow had given them up; {cell.reader.reads} reads,", end=" ")
+    print(f"{len(cell.reader.snapshots)} snapshots, worst wait {cell.reader.worst_wait_s:.2f} s")
+    print(f"sizes after {runs - len(sizes) + 1} runs and after {runs}:\n{sizes[0]}\n{sizes[-1]}")
+    assert len(outcomes) == runs
+    assert len(set(publishers)) == len(publishers), "a run published twice"
+    # Readers saw each snapshot as it was committed, in that order, and nothing else.
+    unseen = iter([cell.before, *published])
+    assert [seen for seen in cell.reader.snapshots if seen not in unseen] == []
+    cell.check_readers({cell.before, *published}, once=False)
     cell.check_nothing_is_left()
     logs = plant.query("SELECT run_id, status FROM job_logs WHERE run_id LIKE %s", f"soak_{seed}_%")
     # A run that failed before it could open its log has none.
     assert all(log["status"] in (2, 3) for log in logs)
-    assert all(size < before * GROWTH for before, size in grown.values())
-    assert (
-        plant.query("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'open_orders web'")[0]["count"] < 10
-    )
+    assert {log["run_id"] for log in logs if log["status"] == 2} <= set(publishers)
+    assert {run_id for run_id, outcome in outcomes.items() if outcome == "success"} <= set(publishers)
+    first, last = sizes[0], sizes[-1]
+    assert last.bytes_of.keys() == first.bytes_of.keys(), "a process was replaced although nothing killed it"
+    assert all(size < first.bytes_of[process] * BYTES_GROWTH for process, size in last.bytes_of.items())
+    assert all(count <= first.sessions[database] + SESSIONS_GROWTH for database, count in last.sessions.items())
 
 
-def memory(plant: Plant) -> dict[int, int]:
-    """Return the resident bytes of each of Airflow's processes by its id."""
+def measure(plant: Plant) -> Size:
     found = {}
     for name in PROCESSES:
-        with suppress(LookupError, psutil.NoSuchProcess):
-            process = plant.airflow_process(name)
-            found[process.pid] = process.memory_info().rss
-    return found
+        process = plant.airflow_process(name)
+        found[name, process.pid] = process.memory_info().rss
+    servers = {"airflow": plant.metadata_server, "orders": plant.orders_server}
+    return Size(found, {database: _count_sessions(server.dsn(database)) for database, server in servers.items()})
+
+
+def _count_sessions(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
+@contextmanager
+def _noting(plant: Plant) -> Iterator[None]:
+    plant.execute(NOTE_PUBLISHED.format(snapshot=SNAPSHOT.as_string()))
+    try:
+        yield
+    finally:
+        plant.execute("DROP FUNCTION faults.note_published CASCADE; DROP TABLE faults.published")
 
 
 @contextmanager
@@ -153,3 +206,5 @@ FAULTS: dict[str, Callable[[Plant, random.Random], None]] = {
     "source disturbed": _disturb_source,
     "run marked as failed": _mark_as_failed,
 }
+# Those after which one of Airflow's processes is another one.
+DEADLY = {"scheduler killed", "dag-processor killed", "api-server killed"}
