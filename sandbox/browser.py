@@ -1,15 +1,13 @@
 """Chromium on a running sandbox: found or installed, signed in to Airflow, in a theme."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from sandbox.progress import announce
+from sandbox.debian import find_program
 
 Theme = Literal["light", "dark"]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -17,31 +15,9 @@ WIDE = (1280, 900)
 NARROW = (420, 900)
 
 
-class BrowserMissingError(Exception):
-    """There is no Chromium, and it can't be installed from here."""
-
-
 def find_chromium() -> str:
-    """Return the path of Chromium; on Debian, as root, installs it if need be. Raises BrowserMissingError."""
-    if found := _look_for_chromium():
-        return found
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        with announce("Chromium, the browser (apt-get install chromium)"):
-            for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-                subprocess.run(
-                    ["apt-get", "--quiet", *command],
-                    env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=True, stdout=subprocess.DEVNULL,
-                )  # fmt: skip
-        if found := _look_for_chromium():
-            return found
-    raise BrowserMissingError(
-        f"A Chromium is needed, and none of {', '.join(PROGRAMS)} is in the PATH. "
-        "On Debian or Ubuntu: apt-get install chromium"
-    )
-
-
-def _look_for_chromium() -> str | None:
-    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+    """Return the path of Chromium; on Debian, as root, installs it if need be. Raises ProgramMissingError."""
+    return find_program(PROGRAMS, "chromium", "Chromium, the browser")
 
 
 @contextmanager
