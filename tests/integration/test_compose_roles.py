@@ -11,19 +11,13 @@ from typing import Any
 
 import psycopg
 import pytest
-import yaml
 from psycopg.conninfo import make_conninfo
 
 from sandbox.postgres import EmbeddedPostgres
+from tests.compose_file import ROOT, VALUES, render
 from tests.integration.database_roles import make_site
 
-ROOT = Path(__file__).parents[2]
-PASSWORDS = {
-    "POSTGRES_PASSWORD": "administrator-1",
-    "METADATA_PASSWORD": "metadata-2",
-    "ORDERS_PIPELINE_PASSWORD": "pipeline-3",
-    "ORDERS_WEB_PASSWORD": "web-4",
-}
+PASSWORDS = {name: value for name, value in VALUES.items() if name.endswith("PASSWORD")}
 ROLES = {
     "airflow_metadata": ("metadata-2", "airflow"),
     "open_orders_pipeline": ("pipeline-3", "orders"),
@@ -45,18 +39,15 @@ def address(server: EmbeddedPostgres, role: str, password: str, database: str) -
     return make_conninfo(host="127.0.0.1", port=server.port, user=role, password=password, dbname=database)
 
 
-def fill_in(value: str, server: EmbeddedPostgres) -> str:
-    """Return a value of the compose file with the variables of .env in it, and this server for compose's."""
-    value = re.sub(r"\$\{(\w+)[^}]*\}", lambda found: PASSWORDS.get(found[1], ""), value)
-    return value.replace("@postgres:5432/", f"@127.0.0.1:{server.port}/")
-
-
 def run_init(server: EmbeddedPostgres, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Run the commands of init, all but Airflow's own."""
-    init: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]["init"]
+    init: Mapping[str, Any] = render(VALUES)["services"]["init"]
     ours, _, airflows = init["command"][0].partition("printf ")
     assert "open_orders" not in airflows.replace("open_orders.web.permissions", "")
-    environment = {name: fill_in(value, server) for name, value in init["environment"].items()}
+    environment = {
+        name: value.replace("@postgres:5432/", f"@127.0.0.1:{server.port}/")
+        for name, value in init["environment"].items()
+    }
     return subprocess.run(
         [*init["entrypoint"], re.sub("^airflow db migrate$", "", ours, flags=re.MULTILINE)],
         env={

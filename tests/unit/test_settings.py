@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from open_orders.errors import SettingsError
 from open_orders.settings import PARAMETERS, PREFIX, Settings, load_settings, read_parameters
+
+ROOT = Path(__file__).parents[2]
+# Where the quickstart keeps its state; nothing of the product reads it.
+OF_THE_SANDBOX = {"OPEN_ORDERS_SANDBOX_DIR"}
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +64,40 @@ def test_every_bad_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         load_settings()
 
 
-def test_every_setting_is_described_in_the_readme() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for name, field in Settings.model_fields.items():
-        assert f"`{PREFIX}{name.upper()}`" in readme
-        assert field.description
+def describe_range(field: FieldInfo) -> str:
+    """Return what a setting may be, in the words of .env.example and docs/settings.md."""
+    bounds = {name: getattr(bound, name) for bound in field.metadata for name in ("ge", "le") if hasattr(bound, name)}
+    if bounds:
+        return " to ".join(str(bounds[name]) for name in ("ge", "le") if name in bounds)
+    return {bool: "true or false", Path: "a path"}.get(field.annotation, "a text")  # type: ignore[call-overload]
+
+
+def describe_default(field: FieldInfo) -> str:
+    if isinstance(field.default, Path):
+        return f"`{field.default.relative_to(ROOT)}`"
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described_where_settings_are_listed(name: str) -> None:
+    field = Settings.model_fields[name]
+    variable = f"{PREFIX}{name.upper()}"
+    assert field.description
+    row = f"| `{variable}` | {field.description} | {describe_default(field)} | {describe_range(field)} |"
+    assert row in (ROOT / "docs" / "settings.md").read_text().splitlines()
+    default = describe_default(field).strip("`")
+    default = f"/opt/airflow/{default}" if field.annotation is Path else default
+    explained = f"# {field.description} ({describe_range(field)})\n# {variable}={default}\n"
+    assert explained in (ROOT / ".env.example").read_text()
+    assert f"    {variable}: ${{{variable}:-}}\n" in (ROOT / "docker-compose.yaml").read_text()
+
+
+def test_no_document_names_a_setting_that_there_is_not() -> None:
+    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests_manual/*.md")]
+    for document in [*documents, ROOT / ".env.example", ROOT / "docker-compose.yaml"]:
+        named = set(re.findall(rf"\b{PREFIX}[A-Z][A-Z_]*[A-Z]\b", document.read_text()))
+        assert named - settings - OF_THE_SANDBOX == set(), document
 
 
 def test_parameters_of_a_run_replace_the_settings_and_nothing_else_does() -> None:
