@@ -2,13 +2,29 @@
 
 Statements, staging tables, validation and SQLAlchemy models are derived from `OPEN_ORDERS`. The rule it stands for:
 a value is imported exactly or its row is rejected. Rounding, trimming and guessing belong into the source query,
-where the data engineer can see them.
+where the data engineer can see them. The contracts of other tables are modules of `open_orders.contracts`.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
+
+# PostgreSQL cuts longer names; the longest name made of a table's is `…_landing_batch_no_idx`.
+_TABLE = re.compile(r"[a-z][a-z0-9_]{0,41}")
+_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,62}")
+# What the pipeline itself keeps beside the contract's columns.
+_OF_LANDING = ("job_log_id", "batch_no", "row_no", "unstorable", "reason")
+RESERVED = frozenset((*_OF_LANDING, "first_job_log_id", "changed_job_log_id"))
+# In a statement these mean a row; a column of that name would take its place.
+_ROWS = frozenset(("published", "staged", "old", "new", "is_new", "kept", "named", "delivered"))
+
+
+class ContractDefinitionError(ValueError):
+    """A contract can't be what it says; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +92,38 @@ class Contract:
     """The columns of one table that is synced.
 
     `table` is also the prefix of its landing and staging tables, `noun` is what one row is called in messages.
+    Raises ContractDefinitionError for names that PostgreSQL or the pipeline can't take, and for a key that is none.
     """
 
     table: str
     noun: str
     columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise ContractDefinitionError(f"The contract {self.table} can't be used: {'; '.join(problems)}")
+
+    def _problems(self) -> Iterator[str]:
+        if not _TABLE.fullmatch(self.table):
+            yield "its name has to be of at most 42 characters a-z, 0-9 and _, the first a letter"
+        for name, times in Counter(self.names).items():
+            if not _COLUMN.fullmatch(name):
+                yield f"the column name {name!r} has to be of at most 63 characters a-z, 0-9 and _, the first a letter"
+            if times > 1:
+                yield f"the column {name} comes {times} times"
+            if name in RESERVED | _ROWS:
+                yield f"the pipeline uses the name {name} itself"
+        if not self.key:
+            yield "no column is a key"
+        keys = [column for column in self.columns if column.key]
+        yield from (f"the key column {column.name} must not be nullable" for column in keys if column.nullable)
+        lengths = [column.type.max_length or 0 for column in keys if isinstance(column.type, Text)]
+        if 0 in lengths or sum(lengths) > KEY_CHARACTERS:
+            yield f"texts in the key need a max_length, together of at most {KEY_CHARACTERS}"
+        marked = [column for column in self.columns if column.last_change]
+        if len(marked) > 1 or any(not isinstance(column.type, LocalTimestamp) for column in marked):
+            yield "last_change is for one column of type LocalTimestamp"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -116,10 +159,16 @@ class Contract:
         """The table with a row for each batch of the landing table: landed, imported, rejected."""
         return f"{self.table}_batches"
 
+    @property
+    def working_tables(self) -> tuple[str, str, str]:
+        """The pipeline's alone: whoever reads them holds up a sync, which truncates them."""
+        return self.landing, self.staging, self.batches
+
 
 QUANTITY = Numeric(18, 4)
 MONEY = Numeric(19, 4)
-# PostgreSQL's B-tree holds at most about 2,700 bytes an entry; 250 characters of four bytes stay below.
+# PostgreSQL's B-tree holds at most about 2,700 bytes an entry; so many characters of four bytes stay below.
+KEY_CHARACTERS = 650
 KEY_TEXT = Text(max_length=250)
 
 OPEN_ORDERS = Contract(

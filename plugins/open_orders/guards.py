@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from open_orders.contract import Contract
 from open_orders.errors import LandingLostError, ReconciliationError, SuspiciousSourceError
-from open_orders.settings import PREFIX, Settings
+from open_orders.settings import Settings, variable
 from open_orders.target import Published, Reconciliation
 
 
@@ -34,7 +34,7 @@ def check_source(counts: Reconciliation, contract: Contract, parameters: Setting
     if counts.fetched == 0 and not parameters.allow_empty:
         raise SuspiciousSourceError(
             f"The source returned no {contract.noun}s; {_kept(counts, contract)}. If there are none, trigger a run "
-            f"with allow_empty; if that is usual, set {PREFIX}ALLOW_EMPTY"
+            f"with allow_empty; if that is usual, set {variable('allow_empty', contract.table)}"
         )
     if counts.fetched != 0 and counts.imported == 0:
         raise SuspiciousSourceError(

@@ -252,5 +252,4 @@ class OpenOrder(Base):
     __table__ = published_table(OPEN_ORDERS, Base.metadata)
 
 
-# The pipeline's alone: whoever reads them holds up a sync, which truncates them.
-WORKING_TABLES = tuple(table.name for table in working_tables(OPEN_ORDERS, Base.metadata))
+working_tables(OPEN_ORDERS, Base.metadata)

@@ -1,4 +1,4 @@
-"""Which revision of the orders database this code works with.
+"""Which revision of the orders database this code works with, and whether the tables of a contract are as it says.
 
 Kept apart from Alembic, which every task would otherwise have to import to check one row.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from open_orders.contract import RESERVED, Contract
 from open_orders.errors import SchemaVersionError
+from open_orders.statements import load_statement
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -38,6 +40,54 @@ def check_revision(connection: Connection[Any]) -> str:
         f"The orders database is ahead of the code: revision {found}, expected {HEAD}. Deploy the release that "
         f"made revision {found}, or with that release run: bin/migrate downgrade {HEAD}"
     )
+
+
+def check_tables(connection: Connection[Any], contract: Contract) -> None:
+    """Raise SchemaVersionError, naming the command to run, when a contract's tables are not those that it describes."""
+    missing, differences = compare_tables(connection, contract)
+    if missing:
+        raise SchemaVersionError(f"The orders database lacks the table {', '.join(missing)}. Run: bin/migrate")
+    if differences:
+        raise SchemaVersionError(
+            f"The tables of {contract.table} are not those of its contract: {'; '.join(differences)}. Correct the "
+            f"contract, or make them anew, empty until the next sync, with: bin/migrate rebuild {contract.table}"
+        )
+
+
+def compare_tables(connection: Connection[Any], contract: Contract) -> tuple[list[str], list[str]]:
+    """Return which of a contract's tables are missing, and how the others differ from it, in words."""
+    typed = {column.name: (column.type.pg_type, column.nullable) for column in contract.columns}
+    expected = {
+        contract.table: typed,
+        contract.landing: dict.fromkeys(contract.names, ("text", True)),
+        contract.staging: typed,
+        contract.batches: {},
+    }
+    missing: list[str] = []
+    differences: list[str] = []
+    for table, columns in expected.items():
+        row = connection.execute(load_statement("target/describe_table"), {"table": table}).fetchone()
+        found, key = (row[0] or {}, row[1] or []) if row else ({}, [])
+        if not found:
+            missing.append(table)
+            continue
+        differences += [
+            f"{table}.{name} is {_words(*found[name]) if name in found else 'missing'}, expected {_words(*wanted)}"
+            for name, wanted in columns.items()
+            if tuple(found.get(name, ())) != wanted
+        ]
+        differences += [
+            f"{table}.{name} is not in the contract"
+            for name in found
+            if columns and name not in columns and name not in RESERVED
+        ]
+        if columns is typed and sorted(key) != sorted(contract.key):
+            differences.append(f"the key of {table} is {', '.join(key) or 'none'}, expected {', '.join(contract.key)}")
+    return missing, differences
+
+
+def _words(pg_type: str, nullable: bool) -> str:
+    return pg_type if nullable else f"{pg_type} NOT NULL"
 
 
 def read_revision(connection: Connection[Any]) -> str | None:

@@ -1,6 +1,8 @@
 """The settings, from environment variables that begin with `OPEN_ORDERS_`, validated once.
 
-Values that somebody sets for a single run come from the trigger form instead (see `dags/sync_open_orders.py`).
+Values that somebody sets for a single run come from the trigger form instead (see `open_orders.sync_dag`). What
+concerns one table alone has, for another table than `open_orders`, that table's name in its own variables:
+`OPEN_PURCHASE_ORDERS_MAX_DROP_SHARE`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ SQL_DIR = Path(__file__).resolve().parents[2] / "include" / "sql"
 PREFIX = "OPEN_ORDERS_"
 # The settings that somebody can change for a single run.
 PARAMETERS = ("batch_size", "allow_empty", "max_drop_share")
+# The settings that each synced table has of its own.
+OF_A_TABLE = (*PARAMETERS, "source_sql")
+OPEN_ORDERS_TABLE = "open_orders"
 
 
 class Settings(BaseModel, frozen=True):
@@ -46,16 +51,25 @@ class Settings(BaseModel, frozen=True):
     )
 
 
+def variable(field: str, table: str = OPEN_ORDERS_TABLE) -> str:
+    """Return the name of the environment variable that holds a setting, for the sync of a table."""
+    return f"{f'{table}_'.upper() if field in OF_A_TABLE else PREFIX}{field.upper()}"
+
+
 @cache
-def load_settings() -> Settings:
-    """Return this process's settings; raises SettingsError naming each variable, its value and what was expected."""
-    names = {f"{PREFIX}{field.upper()}": field for field in Settings.model_fields}
+def load_settings(table: str = OPEN_ORDERS_TABLE) -> Settings:
+    """Return this process's settings for the sync of a table, whose query is by default the file of its name.
+
+    Raises SettingsError naming each variable, its value and what was expected.
+    """
+    names = {variable(field, table): field for field in Settings.model_fields}
     # An empty variable is how compose files write an unset one.
-    given = {field: os.environ[name] for name, field in names.items() if os.environ.get(name)}
+    given: dict[str, Any] = {field: os.environ[name] for name, field in names.items() if os.environ.get(name)}
+    given.setdefault("source_sql", SQL_DIR / "source" / f"{table}.sql")
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
-        problems = _describe(error, lambda field: f"{PREFIX}{field.upper()}")
+        problems = _describe(error, lambda field: variable(field, table))
         raise SettingsError(f"Bad setting in the environment: {problems}") from None
 
 

@@ -189,14 +189,17 @@ def _explaining(watch: SourceWatch, address: SourceAddress) -> Iterator[None]:
         raise SourceError(watch.ended_because or explain_driver_error(error, address, watch.count_rows())) from error
 
 
-def read_source_query(path: Path) -> str:
-    """Return the text of the source query; raises SourceQueryError when there is none to read."""
+def read_source_query(path: Path, named_by: str = "OPEN_ORDERS_SOURCE_SQL") -> str:
+    """Return the text of the source query; raises SourceQueryError when there is none to read.
+
+    named_by: the environment variable that can name another file.
+    """
     try:
         # utf-8-sig: SQL Server Management Studio writes a byte order mark.
         statement = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceQueryError(
-            f"Cannot read the source query {path} ({error}): expected a file in UTF-8; OPEN_ORDERS_SOURCE_SQL names it"
+            f"Cannot read the source query {path} ({error}): expected a file in UTF-8; {named_by} names it"
         ) from error
     if not statement.strip():
         raise SourceQueryError(f"The source query {path} is empty: expected a SELECT with the contract's columns")

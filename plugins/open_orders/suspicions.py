@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from open_orders.contract import Contract
 from open_orders.execution import Execution
 from open_orders.guards import drop_in_words, drops_more, percent
-from open_orders.settings import PARAMETERS, PREFIX, Settings
+from open_orders.settings import PARAMETERS, Settings, variable
 from open_orders.source import Clocks
 from open_orders.statements import load_statement
 from open_orders.target import ChangedColumn, Published, Reconciliation, Target
@@ -112,7 +112,7 @@ def used_overrides(
     """Say that the publish would have been refused without a parameter of the run, and who set it."""
     by = f"by {execution.triggered_by}" if execution.triggered_by else f"for this run ({execution.trigger})"
     if counts.fetched == 0:
-        why = f"{PREFIX}ALLOW_EMPTY is set" if usual.allow_empty else f"allow_empty was set {by}"
+        why = f"{variable('allow_empty', contract.table)} is set" if usual.allow_empty else f"allow_empty was set {by}"
         yield f"Published although the source returned no {contract.noun}s: {why}"
     elif drops_more(done, counts, usual.max_drop_share):
         yield (

@@ -18,14 +18,16 @@ from open_orders.contract import Contract
 from open_orders.guards import check_drop, check_landing, check_source, check_sums
 from open_orders.job_log_hook import Connection, JobLogHook
 from open_orders.job_log_store import Counts
-from open_orders.schema_version import check_revision
-from open_orders.settings import Settings, read_parameters
+from open_orders.schema_version import check_revision, check_tables
+from open_orders.settings import Settings, read_parameters, variable
 from open_orders.source import Clocks, open_source, read_source_query
 from open_orders.source_connection import SourceAddress, ignored_extras
 from open_orders.target import Published, Reconciliation, Target, evict_sessions
 
 
-def connect(log: JobLogHook, source: MsSqlHook, params: Mapping[str, Any], settings: Settings) -> None:
+def connect(
+    log: JobLogHook, source: MsSqlHook, contract: Contract, params: Mapping[str, Any], settings: Settings
+) -> None:
     """Check that both databases answer and fit, and write down what this run does differently from the settings."""
     parameters, usual = read_parameters(params, settings).model_dump(), settings.model_dump()
     changed = [f"{name}={value}" for name, value in parameters.items() if value != usual[name]]
@@ -41,12 +43,12 @@ def connect(log: JobLogHook, source: MsSqlHook, params: Mapping[str, Any], setti
         version = session.read_version()
         log.detail(f"Connected: {version} ({time.monotonic() - started:.2f} s)")
         clocks = session.read_clocks()
-    _check_orders_database(log, clocks, settings.clock_tolerance_s)
+    _check_orders_database(log, contract, clocks, settings.clock_tolerance_s)
 
 
 def fetch(log: JobLogHook, source: MsSqlHook, contract: Contract, settings: Settings) -> int:
     """Stream the source query's rows into landing, and return their number once the server confirmed it."""
-    statement = read_source_query(settings.source_sql)
+    statement = read_source_query(settings.source_sql, variable("source_sql", contract.table))
     started = time.monotonic()
     types = ColumnTypes(contract.names)
     with (
@@ -151,12 +153,13 @@ def _working(log: JobLogHook, contract: Contract) -> Iterator[Target]:
         yield Target(connection, contract, log.job_log_id)
 
 
-def _check_orders_database(log: JobLogHook, clocks: Clocks, clock_tolerance_s: int) -> None:
+def _check_orders_database(log: JobLogHook, contract: Contract, clocks: Clocks, clock_tolerance_s: int) -> None:
     connection = log.connection
     log.detail(f"Connecting to PostgreSQL {connection.host}:{connection.port or 5432}/{connection.schema}")
     started = time.monotonic()
     with log.connect("open_orders check") as session:
         revision = check_revision(session)
+        check_tables(session, contract)
         version = session.info.server_version
         warnings = suspicions.wrong_clock(clocks, session, clock_tolerance_s)
     log.detail(

@@ -12,7 +12,7 @@ from typing import Any
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
 from open_orders import sync
-from open_orders.contract import OPEN_ORDERS
+from open_orders.contract import OPEN_ORDERS, Contract
 from open_orders.execution import Execution
 from open_orders.job_log_hook import JobLogHook
 from open_orders.settings import Settings, read_parameters
@@ -102,9 +102,10 @@ class Erp:
 class Sync:
     """Runs steps of the sync as Airflow would: each under `JobLogHook.step`, with its own hooks."""
 
-    def __init__(self, erp: Erp, execution: Callable[..., Execution]) -> None:
+    def __init__(self, erp: Erp, execution: Callable[..., Execution], contract: Contract = OPEN_ORDERS) -> None:
         self.erp = erp
         self.settings = Settings(source_sql=erp.query_file)
+        self.contract = contract
         self._execution = execution
 
     def run(
@@ -119,22 +120,24 @@ class Sync:
 
     def run_step(self, execution: Execution, params: Mapping[str, Any] | None = None) -> None:
         """Run one step for this execution."""
-        run_step(execution, self.settings, params or {})
+        run_step(execution, self.settings, params or {}, self.contract)
 
 
-def run_step(execution: Execution, settings: Settings, params: Mapping[str, Any]) -> None:
+def run_step(
+    execution: Execution, settings: Settings, params: Mapping[str, Any], contract: Contract = OPEN_ORDERS
+) -> None:
     """Run one step as its task in the DAG does."""
     values = DEFAULTS | dict(params)
     source = MsSqlHook("erp_mssql")
     with JobLogHook().step(execution) as log:
         match execution.step:
             case "connect":
-                sync.connect(log, source, values, settings)
+                sync.connect(log, source, contract, values, settings)
             case "fetch":
-                sync.fetch(log, source, OPEN_ORDERS, read_parameters(values, settings))
+                sync.fetch(log, source, contract, read_parameters(values, settings))
             case "truncate":
-                sync.truncate(log, OPEN_ORDERS)
+                sync.truncate(log, contract)
             case "import_batches":
-                sync.import_batches(log, OPEN_ORDERS)
+                sync.import_batches(log, contract)
             case "publish":
-                sync.publish(log, OPEN_ORDERS, settings, read_parameters(values, settings))
+                sync.publish(log, contract, settings, read_parameters(values, settings))

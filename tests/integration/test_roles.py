@@ -10,8 +10,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from open_orders.execution import Execution, RunState
 from open_orders.job_log_hook import JobLogHook
-from open_orders.models import WORKING_TABLES
-from open_orders.roles.provision import READABLE_TABLES, TABLES
+from open_orders.roles import provision
 from open_orders.schema_version import REVISIONS
 from tests.integration.database_roles import Connection, Site, make_site
 from tests.integration.erp import Sync, order
@@ -46,7 +45,9 @@ def is_refused(connection: Connection, statement: str) -> bool:
 def readable_tables(site: Site) -> set[str]:
     """Return the tables that the pages' role can read, by reading them."""
     with site.connect(site.web, autocommit=True) as connection:
-        return {table for table in TABLES if not is_refused(connection, f"SELECT * FROM {table} LIMIT 1")}
+        return {
+            table for table in provision.our_tables() if not is_refused(connection, f"SELECT * FROM {table} LIMIT 1")
+        }
 
 
 @every_version
@@ -85,10 +86,10 @@ def test_migrations_run_as_the_pipeline_role_and_pages_read_what_they_make(empty
     empty_site.take_from_public()
     empty_site.provision()
     empty_site.migrate(empty_site.pipeline)
-    assert readable_tables(empty_site) == set(READABLE_TABLES)
+    assert readable_tables(empty_site) == set(provision.readable_tables())
     empty_site.downgrade(empty_site.pipeline, "base")
     empty_site.migrate(empty_site.pipeline)
-    assert readable_tables(empty_site) == set(READABLE_TABLES)
+    assert readable_tables(empty_site) == set(provision.readable_tables())
 
 
 @every_version
@@ -100,11 +101,11 @@ def test_table_of_a_later_migration_is_readable_at_once(site: Site) -> None:
 
 
 def test_working_tables_are_the_pipelines_alone(site: Site) -> None:
-    assert set(TABLES) - readable_tables(site) == set(WORKING_TABLES) != set()
+    assert set(provision.our_tables()) - readable_tables(site) == set(provision.working_tables()) != set()
 
 
 @every_version
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", provision.our_tables())
 def test_pages_cannot_change_a_table(site: Site, table: str) -> None:
     with site.connect(site.web, autocommit=True) as pages:
         row = pages.execute(
@@ -185,7 +186,7 @@ def test_pipeline_cannot_touch_the_tables_of_others_in_the_same_database(empty_s
                     f"ALTER TABLE {table} RENAME TO open_orders_old",
                 ):
                     assert is_refused(connection, statement), statement
-    assert readable_tables(empty_site) == set(READABLE_TABLES)
+    assert readable_tables(empty_site) == set(provision.readable_tables())
 
 
 def test_session_of_the_pages_begins_read_only_and_with_limits(site: Site) -> None:

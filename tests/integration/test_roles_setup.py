@@ -11,7 +11,7 @@ import pytest
 from open_orders.migrations.__main__ import main as migrate_command
 from open_orders.models import Base
 from open_orders.roles.__main__ import main
-from open_orders.roles.provision import READABLE_TABLES, TABLES, Login, RolesError, provision_metadata
+from open_orders.roles.provision import Login, RolesError, our_tables, provision_metadata, readable_tables
 from open_orders.schema_version import VERSION_TABLE
 from sandbox.postgres import EmbeddedPostgres
 from tests.integration.database_roles import Site, make_login, make_site
@@ -40,13 +40,13 @@ def state(site: Site) -> list[list[tuple[object, ...]]]:
 
 
 def test_every_table_of_the_models_is_ours() -> None:
-    assert set(TABLES) == {*Base.metadata.tables, VERSION_TABLE}
-    assert {"job_logs", "open_orders", VERSION_TABLE} <= set(READABLE_TABLES)
+    assert set(our_tables()) == {*Base.metadata.tables, VERSION_TABLE}
+    assert {"job_logs", "open_orders", VERSION_TABLE} <= set(readable_tables())
 
 
 def test_tables_of_the_old_login_are_brought_over_with_indexes_and_sequences(site: Site) -> None:
     done = site.provision()
-    assert f"{site.pipeline.role} took over {len(TABLES)} tables from postgres" in done
+    assert f"{site.pipeline.role} took over {len(our_tables())} tables from postgres" in done
     with site.connect() as connection:
         assert {owner for _, owner in connection.execute(OWNERS)} == {site.pipeline.role}
 

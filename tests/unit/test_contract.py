@@ -24,7 +24,7 @@ def test_last_change_is_a_time_of_the_erps_clock_or_is_not_named() -> None:
     assert OPEN_ORDERS.last_change is not None
     assert OPEN_ORDERS.last_change.name == "source_updated_at"
     assert isinstance(OPEN_ORDERS.last_change.type, LocalTimestamp)
-    assert Contract("t", "row", (Column("v", Text(), "a value", key=True),)).last_change is None
+    assert Contract("t", "row", (Column("v", Text(9), "a value", nullable=False, key=True),)).last_change is None
 
 
 def test_shipped_source_query_yields_every_column_of_the_contract() -> None:

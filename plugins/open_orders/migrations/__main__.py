@@ -1,4 +1,4 @@
-"""Bring the orders database to the revision that this code needs.
+"""Bring the orders database to the revision that this code needs, and make the tables of further contracts.
 
 The database is the one of the Airflow connection `orders_db`, from AIRFLOW_CONN_ORDERS_DB or from Airflow's own store.
 """
@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
@@ -16,25 +19,43 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from open_orders.schema_version import HEAD, VERSION_TABLE
+from open_orders.connection_store import read_airflows_own_store
+from open_orders.contract import Contract, ContractDefinitionError
+from open_orders.contracts import find_contracts
+from open_orders.errors import SchemaVersionError
+from open_orders.migrations.contract_tables import create_missing, drop
+from open_orders.roles.provision import withhold_working_tables
+from open_orders.schema_version import HEAD, VERSION_TABLE, check_tables
 
 
-def build_config(connection: Connection) -> Config:
-    """Return the Alembic configuration that migrates over this open connection."""
+def build_config(connection: Connection, contracts: Iterable[Contract] = ()) -> Config:
+    """Return the Alembic configuration that migrates over this connection, and then makes the contracts' tables."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["contracts"] = contracts
     return config
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Upgrade to `revision`; committed by Alembic, one transaction for all steps."""
-    command.upgrade(build_config(connection), revision)
+    """Upgrade to `revision`; to the newest with the tables of all contracts. One transaction, committed."""
+    contracts = find_contracts() if revision == "head" else ()
+    command.upgrade(build_config(connection, contracts), revision)
 
 
 def downgrade(connection: Connection, revision: str) -> None:
     """Downgrade to `revision` (`base` removes every table, with its data)."""
+    if revision == "base":
+        drop(connection, find_contracts()[1:])
     command.downgrade(build_config(connection), revision)
+
+
+def rebuild(connection: Connection, contract: Contract) -> None:
+    """Make a contract's tables anew, empty; committed, in one transaction."""
+    drop(connection, [contract])
+    create_missing(connection, [contract])
+    withhold_working_tables(cast("psycopg.Connection[Any]", connection.connection.driver_connection))
+    connection.commit()
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -43,13 +64,19 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     steps.add_parser("upgrade", help=f"to revision {HEAD} (what happens without an argument)")
     down = steps.add_parser("downgrade", help="to an older revision; the data of what it removes is lost")
     down.add_argument("revision")
+    again = steps.add_parser("rebuild", help="make the tables of a changed contract anew, empty until the next sync")
+    again.add_argument("table", choices=[contract.table for contract in find_contracts()])
     steps.add_parser("current", help="print the database's revision and change nothing")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command line; returns the exit code."""
-    options = _parse(arguments)
+    try:
+        options = _parse(arguments)
+    except ContractDefinitionError as error:
+        print(error, file=sys.stderr)
+        return 1
 
     # Airflow takes a second to import; --help and a mistyped argument answer before it.
     from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -69,10 +96,13 @@ def main(arguments: list[str]) -> int:
         with engine.connect() as connection:
             if options.step == "downgrade":
                 downgrade(connection, options.revision)
+            elif options.step == "rebuild":
+                rebuild(connection, next(one for one in find_contracts() if one.table == options.table))
             elif options.step != "current":
                 migrate(connection)
             found = connection.exec_driver_sql(f"SELECT to_regclass('{VERSION_TABLE}')").scalar()
             revision = found and connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608 - a constant
+            problems = list(_find_problems(connection)) if revision == HEAD else []
     except CommandError as error:
         print(f"Cannot migrate the orders database {target}, nothing was changed: {error}", file=sys.stderr)
         return 1
@@ -91,7 +121,18 @@ def main(arguments: list[str]) -> int:
     finally:
         engine.dispose()
     print(f"Orders database {target} is at revision {revision or 'none'}, the code needs {HEAD}")
-    return 0
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _find_problems(connection: Connection) -> Iterator[str]:
+    """Yield what is wrong with the contracts' tables."""
+    for contract in find_contracts():
+        try:
+            check_tables(cast("psycopg.Connection[Any]", connection.connection.driver_connection), contract)
+        except SchemaVersionError as error:
+            yield str(error)
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -101,4 +142,5 @@ def _first_line(error: DBAPIError) -> str:
 
 
 if __name__ == "__main__":
+    read_airflows_own_store()
     sys.exit(main(sys.argv[1:]))

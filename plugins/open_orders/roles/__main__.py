@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from open_orders.connection_store import read_airflows_own_store
 from open_orders.roles.provision import Login, RolesError, provision_metadata, provision_orders
 
 if TYPE_CHECKING:
@@ -119,4 +120,5 @@ def _explain(error: Exception) -> str:
 
 
 if __name__ == "__main__":
+    read_airflows_own_store()
     sys.exit(main(sys.argv[1:]))

@@ -15,19 +15,34 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import scalar_row
 
-from open_orders.models import WORKING_TABLES, Base
+from open_orders.contracts import find_contracts
+from open_orders.models import Base
 from open_orders.schema_version import VERSION_TABLE
 from open_orders.statements import load_statement
 
 Connection = psycopg.Connection[Any]
 SCHEMA = "public"
-TABLES = (*Base.metadata.tables, VERSION_TABLE)
-READABLE_TABLES = tuple(name for name in TABLES if name not in WORKING_TABLES)
 # An api-server holds at most 12; the limit leaves room for four of them and keeps them from taking all there are.
 READER_CONNECTIONS = 50
 LOCK_TIMEOUT = "15s"
 # What PostgreSQL gives everybody on a new database.
 PUBLIC_PRIVILEGES: tuple[LiteralString, ...] = ("CONNECT", "TEMPORARY")
+
+
+def our_tables() -> list[str]:
+    """Return the names of all tables, those of further contracts included."""
+    ours = [*Base.metadata.tables, *(contract.table for contract in find_contracts()), *working_tables(), VERSION_TABLE]
+    return list(dict.fromkeys(ours))
+
+
+def working_tables() -> list[str]:
+    """Return the names of those that are the pipeline's alone."""
+    return [name for contract in find_contracts() for name in contract.working_tables]
+
+
+def readable_tables() -> list[str]:
+    """Return the names of those that pages may read."""
+    return [name for name in our_tables() if name not in working_tables()]
 
 
 class RolesError(Exception):
@@ -55,7 +70,8 @@ def provision_orders(connection: Connection, pipeline: Login, reader: Login, *, 
             f"Pipeline and pages log in with the same role, {reader.role}: give the pages one of their own"
         )
     setup = _Setup(connection)
-    ours = [name for name in TABLES if setup.has_table(name)] if setup.has_table(VERSION_TABLE) else []
+    ours = [name for name in our_tables() if setup.has_table(name)] if setup.has_table(VERSION_TABLE) else []
+    readable = [name for name in readable_tables() if name in ours]
     setup.make_login(pipeline)
     setup.make_login(reader, READER_CONNECTIONS)
     setup.execute("limit_reader", role=reader.role)
@@ -65,13 +81,12 @@ def provision_orders(connection: Connection, pipeline: Login, reader: Login, *, 
         setup.hand_over(pipeline.role, names=ours)
         setup.execute("grant_reader", role=reader.role, owner=pipeline.role)
         if ours:
-            readable = [name for name in ours if name in READABLE_TABLES]
             setup.execute("grant_select", role=reader.role, tables=_tables(ours), readable=_tables(readable))
     if not shared:
         setup.close_database(pipeline.role, reader.role)
-    setup.check(_orders_rights(pipeline.role, reader.role, ours, shared=shared))
+    setup.check(_orders_rights(pipeline.role, reader.role, ours, readable, shared=shared))
     setup.say(f"{pipeline.role} owns the {len(ours)} tables of the pipeline and those of later migrations")
-    setup.say(f"{reader.role} may read {', '.join(name for name in ours if name in READABLE_TABLES) or 'them then'}")
+    setup.say(f"{reader.role} may read {', '.join(readable) or 'them then'}")
     return setup.done
 
 
@@ -95,7 +110,7 @@ def provision_metadata(connection: Connection, login: Login) -> list[str]:
 
 def withhold_working_tables(connection: Connection) -> None:
     """Take the working tables from whom default privileges gave them: after a migration created them."""
-    values = {"tables": list(WORKING_TABLES)}
+    values = {"tables": working_tables()}
     for table, role in connection.execute(load_statement("roles/select_default_readers"), values).fetchall():
         statement = load_statement("roles/revoke_select")
         connection.execute(statement.format(relation=sql.Identifier(table), role=sql.Identifier(role)))
@@ -207,7 +222,7 @@ class _Setup:
 
 
 def _orders_rights(
-    pipeline: str, reader: str, tables: list[str], *, shared: bool
+    pipeline: str, reader: str, tables: list[str], readable: list[str], *, shared: bool
 ) -> Iterator[tuple[str, str, str, bool]]:
     """Yield (role, object, privilege, wanted)."""
     for role in (pipeline, reader):
@@ -218,7 +233,7 @@ def _orders_rights(
         if not shared:
             yield role, "database", "TEMPORARY", False
     for table in tables:
-        yield reader, table, "SELECT", table in READABLE_TABLES
+        yield reader, table, "SELECT", table in readable
         for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"):
             yield reader, table, privilege, False
 

@@ -1,0 +1,141 @@
+"""What the DAG files of all syncs share: the options of the DAG, and its five steps.
+
+A DAG file says what differs (`docs/second_job.md`). Airflow parses such a file again and again, so nothing heavy is
+imported here before a task runs.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, Param, get_current_context, task
+
+from open_orders.contract import Contract
+from open_orders.settings import Settings, load_settings, read_parameters
+
+
+def close_failed(context: Any) -> None:
+    """Close the job log of a run that failed and whose tasks could not: Airflow calls this in the DAG processor."""
+    _close(context, succeeded=False)
+
+
+def close_succeeded(context: Any) -> None:
+    """Close the job log of a run that succeeded without its last step, as after clearing some of its tasks."""
+    _close(context, succeeded=True)
+
+
+def _close(context: Any, *, succeeded: bool) -> None:
+    from open_orders.execution import RunEnd
+    from open_orders.job_log_hook import JobLogHook
+
+    end = RunEnd.from_context(context)
+    JobLogHook().close_run(end.dag_id, end.run_id, end.clear_number, end.summary, succeeded=succeeded)
+
+
+def sync_options(contract: Contract, *, schedule: str, doc_md: str | None) -> dict[str, Any]:
+    """Return the arguments of `@dag` for the sync of a contract's table.
+
+    A run in which one step uses up all its attempts ends within five minutes, and no second one runs beside it.
+    """
+    return {
+        "schedule": schedule,
+        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "dagrun_timeout": timedelta(minutes=4, seconds=45),
+        "default_args": {
+            "owner": "operations",
+            "retries": 2,
+            "retry_delay": timedelta(seconds=5),
+            "execution_timeout": timedelta(seconds=60),
+        },
+        "params": _params(contract, load_settings(contract.table)),
+        "on_failure_callback": close_failed,
+        "on_success_callback": close_succeeded,
+        "tags": ["open orders"],
+        "doc_md": doc_md,
+    }
+
+
+def _params(contract: Contract, defaults: Settings) -> dict[str, Param]:
+    """Return what can be set for a single run: `open_orders.settings.PARAMETERS`."""
+    rows = f"{contract.noun}s"
+    return {
+        "batch_size": Param(
+            defaults.batch_size,
+            type="integer",
+            minimum=1,
+            maximum=1_000_000,
+            title="Batch size",
+            description=f"{rows.capitalize()} imported per batch, each batch in a transaction of its own",
+        ),
+        "allow_empty": Param(
+            defaults.allow_empty,
+            type="boolean",
+            title="Allow an empty source",
+            description=f"Publish even if the source has no {rows} at all; otherwise such a run fails",
+        ),
+        "max_drop_share": Param(
+            defaults.max_drop_share,
+            type="number",
+            minimum=0,
+            maximum=1,
+            title="Largest drop",
+            description=f"Refuse to publish if more than this share of the {rows} would disappear (0.5: half)",
+        ),
+    }
+
+
+def sync_steps(contract: Contract, *, source_connection: str) -> None:
+    """Add the five steps to the DAG that is being defined; they read from the Airflow connection of that name."""
+    table = contract.table
+
+    @task
+    def connect() -> None:
+        from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
+
+        from open_orders import sync
+        from open_orders.job_log_hook import JobLogHook
+
+        with JobLogHook().step() as log:
+            params = get_current_context()["params"]
+            sync.connect(log, MsSqlHook(source_connection), contract, params, load_settings(table))
+
+    @task
+    def fetch() -> int:
+        from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
+
+        from open_orders import sync
+        from open_orders.job_log_hook import JobLogHook
+
+        with JobLogHook().step() as log:
+            parameters = read_parameters(get_current_context()["params"], load_settings(table))
+            return sync.fetch(log, MsSqlHook(source_connection), contract, parameters)
+
+    @task
+    def truncate() -> None:
+        from open_orders import sync
+        from open_orders.job_log_hook import JobLogHook
+
+        with JobLogHook().step() as log:
+            sync.truncate(log, contract)
+
+    @task
+    def import_batches() -> int:
+        from open_orders import sync
+        from open_orders.job_log_hook import JobLogHook
+
+        with JobLogHook().step() as log:
+            return sync.import_batches(log, contract)
+
+    @task(outlets=[Asset(table)])
+    def publish() -> int:
+        from open_orders import sync
+        from open_orders.job_log_hook import JobLogHook
+
+        with JobLogHook().step() as log:
+            parameters = read_parameters(get_current_context()["params"], load_settings(table))
+            return sync.publish(log, contract, load_settings(table), parameters)
+
+    connect() >> fetch() >> truncate() >> import_batches() >> publish()
