@@ -1,10 +1,11 @@
-"""Close job logs whose run died without closing them.
+"""Close job logs whose run died without closing them, and delete what is older than what is kept.
 
 **What it does.** A job log that is still new or processing although Airflow no longer runs its DAG run, or that had no
 heartbeat for `OPEN_ORDERS_DEAD_AFTER_S` seconds, becomes an error with the time of its last sign of life. The sync does
-the same for its own logs at each start; this DAG does it for every job that logs itself.
+the same for its own logs at each start; this DAG does it for every job that logs itself. Then messages, job logs and
+rejected orders go that are older than the settings keep (docs/retention.md), in batches that hold up nobody.
 
-**When it fails**, nothing is lost: the next run closes what this one did not.
+**When it fails**, nothing is lost: the next run closes and deletes what this one did not.
 
 **How to re-run it.** Trigger it; it can run at any time and as often as you like.
 """
@@ -12,8 +13,18 @@ the same for its own logs at each start; this DAG does it for every job that log
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from airflow.sdk import dag, task
+
+
+def close_failed(context: Any) -> None:
+    """Close the job log of a run that failed and whose tasks could not: Airflow calls this in the DAG processor."""
+    from open_orders.execution import RunEnd
+    from open_orders.job_log_hook import JobLogHook
+
+    end = RunEnd.from_context(context)
+    JobLogHook().close_run(end.dag_id, end.run_id, end.clear_number, end.summary, succeeded=False)
 
 
 @dag(
@@ -23,22 +34,32 @@ from airflow.sdk import dag, task
     max_active_runs=1,
     dagrun_timeout=timedelta(minutes=10),
     default_args={"owner": "operations", "retries": 1, "retry_delay": timedelta(seconds=30)},
+    on_failure_callback=close_failed,
     tags=["open orders"],
     doc_md=__doc__,
 )
 def maintain_job_logs() -> None:
-    """Wire the one task."""
+    """Wire the two tasks."""
 
     @task(execution_timeout=timedelta(minutes=2))
     def close_dead_logs() -> int:
         from open_orders.job_log_hook import JobLogHook
 
-        with JobLogHook().job() as log:
+        with JobLogHook().step() as log:
             closed = log.close_dead()
             log.detail(f"Closed {len(closed)} dead job logs{': ' if closed else ''}{', '.join(closed)}")
             return len(closed)
 
-    close_dead_logs()
+    @task(execution_timeout=timedelta(minutes=3))
+    def delete_expired() -> int:
+        from open_orders import retention
+        from open_orders.job_log_hook import JobLogHook
+        from open_orders.settings import load_settings
+
+        with JobLogHook().job() as log:
+            return retention.delete_expired(log, load_settings())
+
+    close_dead_logs() >> delete_expired()
 
 
 maintain_job_logs()

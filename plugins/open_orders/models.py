@@ -67,6 +67,13 @@ class JobLog(Base):
         Index("job_logs_status_created_at_id_idx", "status", "created_at", "id"),
         Index("job_logs_job_name_created_at_id_idx", "job_name", "created_at", "id"),
         Index("job_logs_job_name_status_created_at_id_idx", "job_name", "status", "created_at", "id"),
+        Index(
+            "job_logs_details_kept_idx",
+            "status",
+            "completed_at",
+            "id",
+            postgresql_where=text("details_deleted_at IS NULL OR details_deleted_at < completed_at"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -95,6 +102,8 @@ class JobLog(Base):
     error_summary: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=CLOCK)
     updated_at: Mapped[datetime] = mapped_column(Timestamp, server_default=CLOCK)
+    # Messages written before were too old to be kept.
+    details_deleted_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
     details: Mapped[list[JobLogDetail]] = relationship(
         order_by="(JobLogDetail.created_at, JobLogDetail.id)", passive_deletes=True, back_populates="job_log"

@@ -45,6 +45,18 @@ class Settings(BaseModel, frozen=True):
     clock_tolerance_s: int = Field(
         60, ge=1, le=86_400, description="Seconds by which SQL Server's clock may be wrong without a warning"
     )
+    success_details_days: int = Field(
+        30, ge=1, le=36_500, description="Days for which the messages of successful runs are kept"
+    )
+    failure_details_days: int = Field(
+        180, ge=1, le=36_500, description="Days for which the messages of failed runs are kept"
+    )
+    job_logs_days: int = Field(
+        365, ge=1, le=36_500, description="Days for which job logs are kept, and their messages at most"
+    )
+    rejected_days: int = Field(
+        30, ge=1, le=36_500, description="Days for which rejected orders are kept after a sync last saw them"
+    )
     heartbeat_s: float = Field(10, ge=1, le=60, description="Seconds between two heartbeats of a running step")
     dead_after_s: int = Field(
         300, ge=60, le=86_400, description="Seconds without a heartbeat after which a job log counts as dead"

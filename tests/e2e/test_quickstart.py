@@ -168,6 +168,8 @@ def test_another_dag_logs_itself_through_the_shared_hook(running: RunningSandbox
     assert [message.split(" in ")[0] for message in running.messages_of("maintenance")] == [
         f"Job started - maintain_job_logs (manual, triggered by {log['triggered_by']})",
         "Closed 0 dead job logs",
+        "Nothing is older than what is kept: messages of successful runs 30 days, messages of failed runs 180 days, "
+        "job logs 365 days, rejected orders 30 days",
         "Job finished",
     ]
 

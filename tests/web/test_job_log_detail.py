@@ -50,6 +50,17 @@ def test_log_without_messages_says_so(web: WebClient, orders: Orders) -> None:
     assert "No messages yet" in web.get(f"/job_logs/{add_log(orders, NOW)}").text
 
 
+def test_log_whose_messages_were_too_old_to_be_kept_says_so(web: WebClient, orders: Orders) -> None:
+    name = add_log(orders, NOW - timedelta(days=31), details_deleted_at=NOW)
+    page = " ".join(web.get(f"/job_logs/{name}").text.split())
+    assert "No messages yet" not in page
+    assert "The messages of this run were deleted" in page
+    assert "Those of successful runs are kept for 30 days." in page
+    assert " were deleted\n" in web.get(f"/job_logs/{name}/download.txt").text
+    add_details(orders, name, "Run cleared")
+    assert "Earlier messages of this run were deleted" in web.get(f"/job_logs/{name}").text
+
+
 def test_summary_shows_counts_and_links_to_run_and_tasks(web: WebClient, orders: Orders) -> None:
     name = add_log(orders, NOW, run_id="manual__1+00:00", fetched=10234, imported=10231, rejected=3, total_after=10231)
     add_details(orders, name, "Connected", task_id="connect")

@@ -49,6 +49,7 @@ def test_log_has_stable_names_and_iso_times(web: WebClient, orders: Orders) -> N
         "batch": None,
         "batches": None,
         "error_summary": None,
+        "details_deleted_at": None,
     }
 
 

@@ -283,3 +283,8 @@ def test_success_shows_its_last_warning_where_an_error_shows_its_reason(web: Web
     page = web.get("/job_logs/").text
     assert said(page) == ["", "Warning: <b>Published</b> although", "", "fetch: lost"]
     assert "<b>Published" not in page
+
+
+def test_list_says_what_is_kept_for_how_long(web: WebClient) -> None:
+    rule = "messages of failed runs 180 days, job logs 365 days, rejected orders 30 days"
+    assert f"Kept: messages of successful runs 30 days, {rule}." in web.get("/job_logs/").text

@@ -79,6 +79,7 @@ class JobLog(TypedDict):
     batch: int | None
     batches: int | None
     error_summary: str | None
+    details_deleted_at: Annotated[Moment | None, Field(description="When messages were deleted because of their age")]
 
 
 class JobLogs(TypedDict):

@@ -100,6 +100,7 @@ def describe(view: LogView) -> api_types.JobLog:
         "batch": view.batches[0] if view.batches else None,
         "batches": view.batches[1] if view.batches else None,
         "error_summary": log.error_summary,
+        "details_deleted_at": iso(log.details_deleted_at),
     }
 
 

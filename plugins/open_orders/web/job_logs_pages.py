@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from open_orders.job_status import JobStatus
 from open_orders.models import JobLog
+from open_orders.retention_rules import describe_messages_rule, describe_rules
+from open_orders.settings import load_settings
 from open_orders.web import job_log_search
 from open_orders.web.auth import SYNC_DAG_ID, JobLogsReader
 from open_orders.web.database import read
@@ -70,6 +72,7 @@ def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, posit
         "back": clean_query(query_of(request)),
         "trend_size": (WIDTH, HEIGHT),
         "may_trigger": reader.may_trigger,
+        "kept": describe_rules(load_settings()),
     }
     return render(request, reader, "job_logs/list.html", title="Job Logs", **context)
 
@@ -144,6 +147,7 @@ def _describe(session: Session, log: JobLog, choice: LineChoice) -> dict[str, An
         "neighbours": read_neighbours(session, log),
         "failed": log.status == JobStatus.ERROR,
         "reason": _reason(log),
+        "kept": describe_messages_rule(load_settings(), JobStatus(log.status)),
     }
 
 
@@ -163,6 +167,8 @@ def _download_parts(name: str) -> Iterator[str]:
         yield f"Run {visible(log.run_id)}, started {_utc(log.started_at)}\n"
         if log.error_summary:
             yield f"Error: {visible(log.error_summary)}\n"
+        if log.details_deleted_at:
+            yield f"Messages before {_utc(log.details_deleted_at)} were deleted\n"
         yield "\n"
         for detail in stream_details(session, log.id):
             origin = f"{visible(detail.task_id or '-')}#{detail.try_number or 1}"
