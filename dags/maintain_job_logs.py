@@ -13,18 +13,10 @@ rejected orders go that are older than the settings keep (docs/retention.md), in
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from airflow.sdk import dag, task
 
-
-def close_failed(context: Any) -> None:
-    """Close the job log of a run that failed and whose tasks could not: Airflow calls this in the DAG processor."""
-    from open_orders.execution import RunEnd
-    from open_orders.job_log_hook import JobLogHook
-
-    end = RunEnd.from_context(context)
-    JobLogHook().close_run(end.dag_id, end.run_id, end.clear_number, end.summary, succeeded=False)
+from open_orders.sync_dag import close_failed
 
 
 @dag(

@@ -27,6 +27,7 @@ from open_orders.heartbeat import beat_while_working
 from open_orders.job_log_store import Counts, Holder, JobLogStore, Level, StoredLog, UnfinishedLog
 from open_orders.job_status import OPEN_STATUSES, JobStatus
 from open_orders.masking import hide_secrets, redact, redact_error
+from open_orders.metrics import report_error, report_last_success, report_success
 from open_orders.reasons import describe_exception, explain
 from open_orders.schema_version import check_revision
 from open_orders.settings import load_settings
@@ -58,6 +59,7 @@ class JobLogHook(PostgresHook):
         self.job_log_id = 0
         self.job_log_name = ""
         self.succeeded = False
+        self._success: tuple[float, Counts] | None = None
         self._execution: Execution | None = None
         self._store = JobLogStore(self.connect)
 
@@ -138,11 +140,16 @@ class JobLogHook(PostgresHook):
         with self._holding():
             duration_s = self._store.succeed(connection, self._holder, counts or Counts())
         self.detail(f"Job finished in {duration_s:.1f} s", connection=connection)
+        # Reported at the end of the step: until then the caller's transaction may roll back.
+        self._success = duration_s, counts or Counts()
 
     def fail(self, error: BaseException | str) -> bool:
         """Close the log as error; returns False when this attempt no longer holds it, and changes nothing then."""
         reason = error if isinstance(error, str) else explain(error)
-        return self._store.fail(self.job_log_id, _summary(f"{self.execution.step}: {reason}"), holder=self._holder)
+        closed = self._store.fail(self.job_log_id, _summary(f"{self.execution.step}: {reason}"), holder=self._holder)
+        if closed:
+            report_error(self.execution.dag_id)
+        return closed
 
     def abandon(self, reason: str) -> None:
         """Report that this attempt can't go on, and end its process: for a thread that sees the others stuck."""
@@ -160,6 +167,11 @@ class JobLogHook(PostgresHook):
         others = self._store.select_unfinished(job_name, self.job_log_id or None)
         return [other.name for other in others if self._is_dead(other) and self._close_dead_log(other)]
 
+    def report_last_successes(self, job_name: str | None = None) -> None:
+        """Report to Airflow's metrics when each job last succeeded, or one job."""
+        for last in self._store.select_last_successes(job_name):
+            report_last_success(last.job_name, last.completed_at, last.age_s)
+
     def close_run(self, dag_id: str, run_id: str, clear_number: int | None, reason: str, *, succeeded: bool) -> bool:
         """Close the log of a run that ended without closing it itself, as Airflow's callbacks do; idempotent.
 
@@ -171,9 +183,13 @@ class JobLogHook(PostgresHook):
             if stored is None or stored.status not in OPEN_STATUSES:
                 return False
             if succeeded and self._store.restore(stored.id, RESTORED, clear_number):
+                report_success(dag_id, None, Counts())
                 return True
             detail = _clean(f"Closed by Airflow's callback: {reason}")
-            return self._store.fail(stored.id, _summary(reason), clear_number=clear_number, detail=detail)
+            closed = self._store.fail(stored.id, _summary(reason), clear_number=clear_number, detail=detail)
+            if closed:
+                report_error(dag_id)
+            return closed
         finally:
             self._store.close()
 
@@ -201,6 +217,8 @@ class JobLogHook(PostgresHook):
             if permanent:
                 raise AirflowFailException(str(error)) from error
             raise
+        else:
+            self._report_success()
         finally:
             self._store.close()
 
@@ -246,6 +264,8 @@ class JobLogHook(PostgresHook):
                 f"Another run of {self.execution.dag_id} is in progress: job log {other.name}, last heartbeat "
                 f"{_last_sign(other)}. One runs at a time; this one changed nothing"
             )
+        # Of all jobs: one that no longer runs can't report its own.
+        self.report_last_successes()
         self.detail(message)
         for name in closed:
             self.detail(f"Closed dead job log {name}: its run had died", "warning")
@@ -259,11 +279,21 @@ class JobLogHook(PostgresHook):
         if self.execution.run_state(other.dag_id, other.run_id) is RunState.SUCCEEDED and self._store.restore(
             other.id, RESTORED
         ):
+            report_success(other.dag_id, None, Counts())
             return True
         where = other.step or "before the first step"
         reason = f"interrupted, no sign of life since {_last_sign(other)}"
         detail = f"Interrupted: no sign of life since {_last_sign(other)}; closed by {self.job_log_name}"
-        return self._store.fail(other.id, f"{where}: {reason}", completed_at=other.heartbeat_at, detail=detail)
+        closed = self._store.fail(other.id, f"{where}: {reason}", completed_at=other.heartbeat_at, detail=detail)
+        if closed:
+            report_error(other.dag_id)
+        return closed
+
+    def _report_success(self) -> None:
+        """Report a success of this step to Airflow's metrics, once it is committed."""
+        if self._success is not None:
+            report_success(self.execution.dag_id, *self._success)
+            self.report_last_successes(self.execution.dag_id)
 
     def _report(self, error: BaseException, *, final: bool) -> None:
         """Write a failure down; a database that is out of reach must not hide the failure itself."""

@@ -71,6 +71,15 @@ class UnfinishedLog:
 
 
 @dataclass(frozen=True)
+class LastSuccess:
+    """When a job last succeeded; `age_s` in seconds, by the database's clock."""
+
+    job_name: str
+    completed_at: datetime
+    age_s: float
+
+
+@dataclass(frozen=True)
 class Holder:
     """The attempt of a step that holds a job log; only its writes count."""
 
@@ -218,6 +227,11 @@ class JobLogStore:
             return cursor.execute(
                 load_statement("job_log/select_unfinished"), {"job_name": job_name, "except_id": except_id}
             ).fetchall()
+
+    def select_last_successes(self, job_name: str | None) -> list[LastSuccess]:
+        """Return when each job last succeeded, or one job; jobs that never did are left out."""
+        with self.session() as connection, connection.cursor(row_factory=class_row(LastSuccess)) as cursor:
+            return cursor.execute(load_statement("job_log/select_last_successes"), {"job_name": job_name}).fetchall()
 
     def _move(self, connection: Connection, statement: str, holder: Holder, **values: Any) -> Any:
         """Run an UPDATE that returns a value when it found its row; raises LookupError when it didn't."""

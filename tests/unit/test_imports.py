@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "plugins" / "open_orders"
-PIPELINE = {"sync", "source", "target", "guards", "suspicions", "job_log_hook", "job_log_store", "retention"}
+PIPELINE = {"sync", "source", "target", "guards", "suspicions", "job_log_hook", "job_log_store", "metrics", "retention"}
 WEB_FRAMEWORKS = {"fastapi", "flask", "flask_appbuilder", "starlette"}
 
 
