@@ -26,7 +26,7 @@ from sandbox.state import REPOSITORY, State
 
 ADMIN = "admin"
 API_SERVER = "api-server"
-PIPELINE_PROCESSES = ("scheduler", "dag-processor", "triggerer")
+PIPELINE_PROCESSES = ("scheduler", "dag-processor", "triggerer", "history")
 HEALTHY_TIMEOUT_S = 120.0
 WATCH_S = 0.5
 

@@ -76,3 +76,7 @@ class JobLogClosedError(JobError):
 
 class JobAlreadyRunningError(JobError):
     """Another execution of the same job is alive."""
+
+
+class HistoryError(JobError):
+    """Airflow's own history could not be cleaned."""

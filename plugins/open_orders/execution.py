@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
+# How the run id of a job begins that runs outside of Airflow, in a process of its own.
+OUTSIDE = "process__"
+
+
 class RunState(Enum):
     """What Airflow says of a DAG run; a run that it doesn't know is over."""
 

@@ -22,7 +22,7 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
 from open_orders.errors import JobAlreadyRunningError, JobError, JobLogClosedError
-from open_orders.execution import Execution, RunState
+from open_orders.execution import OUTSIDE, Execution, RunState
 from open_orders.heartbeat import beat_while_working
 from open_orders.job_log_store import Counts, Holder, JobLogStore, Level, StoredLog, UnfinishedLog
 from open_orders.job_status import OPEN_STATUSES, JobStatus
@@ -273,7 +273,9 @@ class JobLogHook(PostgresHook):
     def _is_dead(self, other: UnfinishedLog) -> bool:
         if other.silent_s > load_settings().dead_after_s:
             return True
-        return self.execution.run_state(other.dag_id, other.run_id) is not RunState.ACTIVE
+        # Of a job outside of Airflow only the heartbeat tells.
+        is_outside = other.run_id.startswith(OUTSIDE)
+        return not is_outside and self.execution.run_state(other.dag_id, other.run_id) is not RunState.ACTIVE
 
     def _close_dead_log(self, other: UnfinishedLog) -> bool:
         if self.execution.run_state(other.dag_id, other.run_id) is RunState.SUCCEEDED and self._store.restore(

@@ -57,6 +57,9 @@ class Settings(BaseModel, frozen=True):
     rejected_days: int = Field(
         30, ge=1, le=36_500, description="Days for which rejected orders are kept after a sync last saw them"
     )
+    airflow_history_days: int = Field(
+        30, ge=1, le=36_500, description="Days for which Airflow keeps its own runs, tasks and their log files"
+    )
     heartbeat_s: float = Field(10, ge=1, le=60, description="Seconds between two heartbeats of a running step")
     dead_after_s: int = Field(
         300, ge=60, le=86_400, description="Seconds without a heartbeat after which a job log counts as dead"

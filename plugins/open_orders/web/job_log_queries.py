@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import func, literal, select, true, tuple_, union_all
 from sqlalchemy.orm import Session
 
+from open_orders.execution import OUTSIDE
 from open_orders.job_status import OPEN_STATUSES, JobStatus
 from open_orders.models import JobLog, JobLogDetail
+from open_orders.settings import load_settings
 from open_orders.web.auth import SYNC_DAG_ID
 from open_orders.web.job_log_filter import STATUSES, JobLogFilter, Position, status_clause
 from open_orders.web.job_log_search import Search
@@ -52,6 +54,17 @@ class LogView:
     def is_active(self) -> bool:
         """Whether the run is under way."""
         return self.log.status in OPEN_STATUSES and not self.interrupted
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether the job ran in a process of its own, of which Airflow knows nothing."""
+        return self.log.run_id.startswith(OUTSIDE)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether Airflow still has the run, as far as its history is kept."""
+        kept_since = self.now - timedelta(days=load_settings().airflow_history_days)
+        return not self.is_outside and (self.log.run_started_at or self.log.started_at) >= kept_since
 
     @property
     def duration(self) -> timedelta:

@@ -147,6 +147,7 @@ def _describe(session: Session, log: JobLog, choice: LineChoice) -> dict[str, An
         "neighbours": read_neighbours(session, log),
         "failed": log.status == JobStatus.ERROR,
         "reason": _reason(log),
+        "history_days": load_settings().airflow_history_days,
         "kept": describe_messages_rule(load_settings(), JobStatus(log.status)),
     }
 
