@@ -12,7 +12,7 @@ from open_orders.contract import OPEN_ORDERS, Column, Date, Integer, LocalTimest
 
 
 def landed(value: Any) -> str | None:
-    """Return the text of a value, as the README promises it."""
+    """Return the text of a value, as docs/fit.md promises it."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

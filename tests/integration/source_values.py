@@ -72,7 +72,7 @@ VALUES: list[tuple[str, Any, str]] = [
     ("datetime2(6)", datetime(1, 1, 1, 0, 0, 0, 1), "0001-01-01 00:00:00.000001"),
     ("datetime2(0)", datetime(2026, 1, 2, 3, 4, 5), "2026-01-02 03:04:05"),
     ("datetime2(7)", "0001-01-01 00:00:00.0000000", "0001-01-01 00:00:00"),
-    # The seventh digit is lost on the way, as the README says.
+    # The seventh digit is lost on the way, as docs/fit.md says.
     ("datetime2(7)", "9999-12-31 23:59:59.9999999", "9999-12-31 23:59:59.999999"),
     ("datetimeoffset(6)", datetime(2026, 1, 2, 3, 4, 5, 6, OFFSET), "2026-01-02 03:04:05.000006+02:00"),
     ("datetimeoffset(6)", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02 03:04:05+00:00"),

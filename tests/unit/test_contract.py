@@ -40,15 +40,6 @@ def test_target_statements_name_no_column_of_the_contract() -> None:
             assert [name for name in OPEN_ORDERS.names if re.search(rf"\b{name}\b", code)] == [], file.name
 
 
-def test_readme_lists_the_contract() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for column in OPEN_ORDERS.columns:
-        null = "yes" if column.nullable else "no"
-        assert re.search(rf"\| `{column.name}` \| {re.escape(column.type.pg_type)}[^|]*\| {null} \|", readme), (
-            column.name
-        )
-
-
 def test_every_statement_says_its_purpose() -> None:
     assert len(SQL_FILES) > 20
     for file in SQL_FILES:

@@ -1,5 +1,5 @@
 -- Open order lines of the ERP. Edit this to fit yours: any T-SQL is good whose last statement is one SELECT that yields
--- these columns, in any order (see the README for their types):
+-- these columns, in any order (see docs/fit.md for their types):
 --   order_number, line_number, customer_code, customer_name, item_code, item_description, order_date, due_date,
 --   quantity_ordered, quantity_shipped, quantity_open, unit_price, amount_open, currency, warehouse, order_status,
 --   source_updated_at
