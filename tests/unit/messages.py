@@ -1,4 +1,4 @@
-"""Every sentence that the product can say when something goes wrong, collected from its code.
+"""Every sentence that product and sandbox can say when something goes wrong, collected from its code.
 
 A message is collected as it stands in the code, with … for what is filled in.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "plugins" / "open_orders"
+SANDBOX = ROOT / "sandbox"
 # Calls whose texts somebody reads, wherever they are.
 _SAYING = {
     "detail",
@@ -30,12 +31,13 @@ _SAYING = {
 # Calls and keyword arguments whose texts are no messages.
 _STATEMENTS = {"SQL", "execute", "exec_driver_sql", "text", "compile", "_ask", "_ask_row"}
 _DESCRIPTIONS = {"description", "help", "epilog", "responses"}
-# In all other modules every sentence is a message, also one that a function returns and another raises.
+# In all other modules of the package every sentence is a message, also one that a function returns and another raises.
 _OTHER_TEXTS = ("web", "migrations", "models.py", "contract.py")
 _SENTENCE_WORDS = 3
-# What has the form of a sentence and is none: names of sessions and threads, a driver's value, a session's setting.
+# What has the form of a sentence and is none: names of sessions and threads, values, a result.
 _NAMES = re.compile(
     r"open_orders \w+.*|job log heartbeat|date and time.*|…, triggered by …|for this run \(…\)|\(… rows had come\)"
+    r"|… pictures in …"
 )
 # What the code fills in that is always the same.
 _ALWAYS = {"contract.noun": "order", "PREFIX": "OPEN_ORDERS_", "_SHOWN_NUL": "\N{SYMBOL FOR NULL}"}
@@ -51,17 +53,17 @@ class Message:
 
 
 def collect_messages() -> list[Message]:
-    """Return all messages of the package and of the scripts in bin/."""
+    """Return all messages of the package, of the sandbox and of the scripts in bin/."""
     found = [message for file in sorted(PACKAGE.rglob("*.py")) for message in _of_module(file)]
+    found += [message for file in sorted(SANDBOX.glob("*.py")) for message in _of_module(file)]
     found += [message for file in sorted((ROOT / "bin").iterdir()) for message in _of_script(file)]
     return found
 
 
 def _of_module(file: Path) -> Iterator[Message]:
-    relative = file.relative_to(PACKAGE)
-    if "versions" in relative.parts:
+    if "versions" in file.parts:
         return
-    everywhere = relative.parts[0] not in _OTHER_TEXTS
+    everywhere = file.is_relative_to(PACKAGE) and file.relative_to(PACKAGE).parts[0] not in _OTHER_TEXTS
     for node, said in _texts(ast.parse(file.read_text()), said=False):
         text = one_line(_template(node) or "")
         words = sum(bool(_WORD.search(word)) for word in text.split())

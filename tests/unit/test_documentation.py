@@ -24,7 +24,19 @@ PAGES = sorted(
     ).stdout.split()
 )
 # Folders of a checkout, or of its tests; a name with a … or a wildcard is none.
-PLACES = ("bin", "bench", "checks", "dags", "docs", "examples", "include", "plugins", "sandbox", "tests")
+PLACES = (
+    "bin",
+    "bench",
+    "checks",
+    "dags",
+    "docs",
+    "examples",
+    "include",
+    "plugins",
+    "sandbox",
+    "tests",
+    "tests_manual",
+)
 
 
 def heading_anchors(page: Path) -> set[str]:

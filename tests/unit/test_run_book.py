@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tests.unit.messages import PACKAGE, ROOT, collect_messages, one_line
+from tests.unit.messages import PACKAGE, ROOT, SANDBOX, collect_messages, one_line
 
-SOURCES = "".join(file.read_text() for file in PACKAGE.rglob("*.py"))
+SOURCES = "".join(file.read_text() for folder in (PACKAGE, SANDBOX) for file in folder.rglob("*.py"))
 RUN_BOOK = one_line((ROOT / "docs" / "operate.md").read_text())
 
 
