@@ -30,7 +30,7 @@ _SAYING = {
 }
 # Calls and keyword arguments whose texts are no messages.
 _STATEMENTS = {"SQL", "execute", "exec_driver_sql", "text", "compile", "_ask", "_ask_row"}
-_DESCRIPTIONS = {"description", "help", "epilog", "responses"}
+_DESCRIPTIONS = {"description", "help", "epilog", "responses", "title"}
 # In all other modules of the package every sentence is a message, also one that a function returns and another raises.
 _OTHER_TEXTS = ("web", "migrations", "models.py", "contract.py")
 _SENTENCE_WORDS = 3

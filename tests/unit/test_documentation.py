@@ -23,7 +23,8 @@ PAGES = sorted(
         check=True,
     ).stdout.split()
 )
-# Folders of a checkout, or of its tests; a name with a … or a wildcard is none.
+FOLDERS = (ROOT, ROOT / "tests", *(ROOT / "examples").iterdir())
+# Their folders; a name with a … or a wildcard is none.
 PLACES = (
     "bin",
     "bench",
@@ -61,7 +62,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_named_files_and_commands_exist(page: Path) -> None:
     named = re.findall(rf"(?<![\w/.-])((?:{'|'.join(PLACES)})/[\w./-]*\w/?)(?![\w*…{{<-])", page.read_text())
-    assert [name for name in named if not any((folder / name).exists() for folder in (ROOT, ROOT / "tests"))] == []
+    assert [name for name in named if not any((folder / name).exists() for folder in FOLDERS)] == []
 
 
 def test_page_on_fitting_has_the_contract() -> None:
