@@ -34,7 +34,7 @@ SYNC = "sync_open_orders"
 USERS = (("walker_viewer", "Open Orders Viewer"), ("walker_nobody", "Public"))
 WORDS = ("new", "processing", "success", "error")
 NEW, PROCESSING, SUCCESS, ERROR = range(4)
-WAIT_S = 240.0
+WAIT_S = 600.0
 # A step gives up a lock after 15 s.
 HELD_S = {"new": 10.0, "processing": 8.0}
 NAMES_TAKEN_FOR_S = 90

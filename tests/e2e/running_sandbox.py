@@ -44,7 +44,12 @@ class RunningSandbox:
         command = [ROOT / "bin" / "quickstart", "--port", str(self.port), *options]
         with self.output.open("w") as file:
             self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
-        self.await_true(lambda: READY in self.output.read_text(), START_TIMEOUT_S, "the quickstart")
+        try:
+            self.await_true(lambda: READY in self.output.read_text(), START_TIMEOUT_S, "the quickstart")
+        except BaseException:
+            # Nobody gets this object to stop it later.
+            self.stop()
+            raise
 
     @property
     def admin_password(self) -> str:
