@@ -18,6 +18,7 @@ from open_orders.contract import Contract
 from open_orders.guards import check_drop, check_landing, check_source, check_sums
 from open_orders.job_log_hook import Connection, JobLogHook
 from open_orders.job_log_store import Counts
+from open_orders.lineage import report_published, report_source
 from open_orders.schema_version import check_revision, check_tables
 from open_orders.settings import Settings, read_parameters, variable
 from open_orders.source import Clocks, open_source, read_source_query
@@ -70,6 +71,7 @@ def fetch(log: JobLogHook, source: MsSqlHook, contract: Contract, settings: Sett
         log.advance(target.connection, Counts(fetched=fetched))
     log.detail(f"Fetched {contract.count(fetched)} in {time.monotonic() - started:.1f} s")
     _warn(log, warnings)
+    report_source(log, source, statement)
     return fetched
 
 
@@ -139,6 +141,7 @@ def publish(log: JobLogHook, contract: Contract, settings: Settings, parameters:
             ),
             connection=target.connection,
         )
+    report_published(log, contract)
     return done.total
 
 
