@@ -97,6 +97,9 @@ class EngineSession(Protocol):
     def execute(self, batch: str) -> Iterator[Outcome]:
         """Yield what each statement of the batch gives; a ResultSet's rows are read before the next outcome."""
 
+    def note_error(self, number: int) -> None:
+        """Remember that the batch ended in this error, for @@ERROR and @@ROWCOUNT."""
+
     def begin(self) -> None:
         """Begin a transaction."""
 

@@ -25,6 +25,7 @@ class Faults:
 
     refuse_logins: every login fails with 18456.
     refuse_first_logins: so many logins fail with 18456, counted from the server's start or the last change of faults.
+    no_encryption: a client that wants TLS is told that there is none.
     drop_after_rows: the connection ends after so many rows, at a row boundary.
     drop_after_bytes: it ends after so many bytes of the result, column descriptions included.
     reset: a dropped connection ends with RST instead of FIN.
@@ -37,6 +38,7 @@ class Faults:
 
     refuse_logins: bool = False
     refuse_first_logins: int = 0
+    no_encryption: bool = False
     drop_after_rows: int | None = None
     drop_after_bytes: int | None = None
     reset: bool = False
@@ -73,7 +75,7 @@ NO_FAULTS = Faults()
 
 
 def _checked(name: str, value: Any) -> Any:
-    if name in {"refuse_logins", "reset", "stall_before_rows", "zero_rows"}:
+    if name in {"refuse_logins", "no_encryption", "reset", "stall_before_rows", "zero_rows"}:
         if not isinstance(value, bool):
             raise FaultsFormatError(f"expected true or false for {name}, found {value!r}")
         return value

@@ -5,10 +5,9 @@ Formats: [MS-TDS] 2.2.3.1 "Packet Header", 2.2.6.5 "PRELOGIN", 2.2.6.4 "LOGIN7".
 
 from __future__ import annotations
 
-import socket
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 SQL_BATCH: Final = 0x01
 RPC: Final = 0x03
@@ -22,12 +21,14 @@ END_OF_MESSAGE: Final = 0x01
 _RESET_CONNECTION = 0x08 | 0x10
 _HEADER = struct.Struct(">BBHHBB")
 _LARGEST_MESSAGE = 64 * 1024 * 1024
+# What a socket takes without anybody reading.
+_HELD_BYTES = 1024 * 1024
 
 TDS_7_4: Final = 0x74000004
 TDS_7_3: Final = 0x730A0003
 DEFAULT_PACKET_SIZE: Final = 4096
 
-_ENCRYPT_NOT_SUPPORTED = 2
+_ENCRYPT_ON, _ENCRYPT_NOT_SUPPORTED = 1, 2
 _LOGIN_FIELDS = (
     "host", "user", "password", "application", "server", "extension", "library", "language", "database",
 )  # fmt: skip
@@ -65,7 +66,21 @@ class Login:
     packet_size: int
 
 
-def read_message(connection: socket.socket) -> Message:
+class Readable(Protocol):
+    """A socket, or what decrypts one."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return at least one byte, or none at the end."""
+
+
+class Writable(Protocol):
+    """A socket, or what encrypts for one."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of it."""
+
+
+def read_message(connection: Readable) -> Message:
     """Return the client's next message; raises ClientGoneError at its end and ProtocolError on a bad header."""
     payload = bytearray()
     while True:
@@ -79,7 +94,7 @@ def read_message(connection: socket.socket) -> Message:
             return Message(kind, bytes(payload), bool(status & _RESET_CONNECTION))
 
 
-def _read_exactly(connection: socket.socket, size: int) -> bytes:
+def _read_exactly(connection: Readable, size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
         try:
@@ -92,14 +107,24 @@ def _read_exactly(connection: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-class PacketWriter:
-    """Writes one reply after the other as TABULAR_RESULT packets; a packet leaves as soon as it is full."""
+def frame_packet(payload: bytes, kind: int) -> bytes:
+    """Return a message of one packet."""
+    return _HEADER.pack(kind, END_OF_MESSAGE, _HEADER.size + len(payload), 0, 0, 0) + payload
 
-    def __init__(self, connection: socket.socket, packet_size: int = DEFAULT_PACKET_SIZE) -> None:
+
+class PacketWriter:
+    """Writes one reply after the other as TABULAR_RESULT packets.
+
+    A packet leaves as soon as it is full; with `at_once`, when the reply ends or pauses, together with the others.
+    """
+
+    def __init__(self, connection: Writable, packet_size: int = DEFAULT_PACKET_SIZE, *, at_once: bool = False) -> None:
         self.packet_size = packet_size
         self._connection = connection
         self._pending = bytearray()
         self._packet_id = 0
+        self._at_once = at_once
+        self._held = bytearray()
 
     def write(self, data: bytes) -> None:
         """Append to the reply; raises ClientGoneError when the client no longer takes it."""
@@ -115,28 +140,36 @@ class PacketWriter:
         if self._pending:
             self._send(bytes(self._pending), 0)
             self._pending.clear()
+        self._let_go()
 
     def end_message(self) -> None:
         """Send what is pending as the reply's last packet."""
         self._send(bytes(self._pending), END_OF_MESSAGE)
         self._pending.clear()
         self._packet_id = 0
+        self._let_go()
 
     def _send(self, data: bytes, status: int) -> None:
         self._packet_id = (self._packet_id + 1) % 256
-        header = _HEADER.pack(TABULAR_RESULT, status, _HEADER.size + len(data), 0, self._packet_id, 0)
+        self._held += _HEADER.pack(TABULAR_RESULT, status, _HEADER.size + len(data), 0, self._packet_id, 0) + data
+        if not self._at_once or len(self._held) > _HELD_BYTES:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        packets, self._held = bytes(self._held), bytearray()
         try:
-            self._connection.sendall(header + data)
+            if packets:
+                self._connection.sendall(packets)
         except OSError as error:
             raise ClientGoneError(f"the connection broke while writing: {error}") from error
 
 
-def build_prelogin(version: tuple[int, int, int]) -> bytes:
-    """Return the reply to PRELOGIN: our version, no encryption, no MARS."""
+def build_prelogin(version: tuple[int, int, int], encrypts: bool = False) -> bytes:
+    """Return the reply to PRELOGIN: our version, all encrypted or nothing, no MARS."""
     major, minor, build = version
     options = [
         (0, struct.pack(">BBHH", major, minor, build, 0)),
-        (1, bytes((_ENCRYPT_NOT_SUPPORTED,))),
+        (1, bytes((_ENCRYPT_ON if encrypts else _ENCRYPT_NOT_SUPPORTED,))),
         (2, b"\x00"),
         (3, b""),
         (4, b"\x00"),

@@ -69,6 +69,10 @@ class PostgresSession:
         else:
             yield from self._execute_nodes(split_batch(batch))
 
+    def note_error(self, number: int) -> None:
+        """Remember that the batch ended in this error, for @@ERROR and @@ROWCOUNT."""
+        self._state.error_number, self._state.rowcount = number, 0
+
     def begin(self) -> None:
         """Begin a transaction."""
         self._housekeeping.begin()
@@ -113,13 +117,8 @@ class PostgresSession:
             if isinstance(node, Conditional):
                 yield from self._execute_nodes(node.then if self._holds(node) else node.otherwise)
                 continue
-            try:
-                yield from self._execute_statement(node)
-                self._state.error_number = 0
-            except EngineError as error:
-                self._state.error_number = error.message.number
-                self._state.rowcount = 0
-                raise
+            yield from self._execute_statement(node)
+            self._state.error_number = 0
 
     def _execute_statement(self, statement: Statement) -> Iterator[Outcome]:
         outcomes = self._housekeeping.interpret(statement)

@@ -67,6 +67,8 @@ class Reply:
                     self._send_outcome(outcome)
         except EngineError as error:
             self._check_interrupted()
+            _close(outcomes)
+            self._session.note_error(error.message.number)
             self._send_message(error.message)
             self._queue_done()
         except (Interrupted, ConnectionDroppedError, ClientGoneError):

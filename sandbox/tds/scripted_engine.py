@@ -114,6 +114,14 @@ class ScriptedSession:
 
     def execute(self, batch: str) -> Iterator[Outcome]:
         """Yield the scripted outcomes."""
+        yield from self._execute(batch)
+        self._state.error_number = 0
+
+    def note_error(self, number: int) -> None:
+        """Remember that the batch ended in this error, for @@ERROR and @@ROWCOUNT."""
+        self._state.error_number, self._state.rowcount = number, 0
+
+    def _execute(self, batch: str) -> Iterator[Outcome]:
         answers = self._engine.find(batch)
         if answers is not None:
             yield from self._give(answers)

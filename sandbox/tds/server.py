@@ -30,8 +30,13 @@ class StandInServer:
         faults: Faults | FaultSource | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        replies_at_once: bool = False,
     ) -> None:
-        """Port 0 takes a free one at `start`."""
+        """Port 0 takes a free one at `start`.
+
+        `replies_at_once` keeps a reply's packets until it is complete. It is for a client in the same process that
+        doesn't let other threads run while it waits for the rest of a reply, as mssql-python within a long value.
+        """
         self.host = host
         self.port = port
         self.sessions: deque[SessionRecord] = deque(maxlen=_REMEMBERED_SESSIONS)
@@ -43,8 +48,9 @@ class StandInServer:
         self._acceptor: threading.Thread | None = None
         self._serving: dict[Session, threading.Thread] = {}
         self._reception = Reception(
-            engine, dict(users), database, self.current_faults, self._take_login_refusal, self.sessions.append
-        )
+            engine, dict(users), database, self.current_faults, self._take_login_refusal, self.sessions.append,
+            replies_at_once,
+        )  # fmt: skip
 
     @property
     def faults(self) -> Faults | FaultSource:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from sandbox.tds import packets, tokens
 from sandbox.tds.collations import TURKISH
+from sandbox.tds.encryption import EncryptedStream, wants_encryption
 from sandbox.tds.engine import Engine, EngineError, EngineSession, ServerMessage, UnknownDatabaseError
 from sandbox.tds.faults import Faults
 from sandbox.tds.housekeeping import PROGRAM, SERVER_NAME, VERSION
@@ -43,6 +44,7 @@ class SessionRecord:
     library: str
     database: str
     tds_version: int
+    encrypted: bool = False
     batches: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_BATCHES))
 
 
@@ -56,6 +58,7 @@ class Reception:
     faults: Callable[[], Faults]
     take_login_refusal: Callable[[], bool]
     record: Callable[[SessionRecord], None]
+    replies_at_once: bool = False
 
 
 class Session:
@@ -64,7 +67,8 @@ class Session:
     def __init__(self, connection: socket.socket, reception: Reception) -> None:
         self._connection = connection
         self._reception = reception
-        self._writer = PacketWriter(connection)
+        self._stream: socket.socket | EncryptedStream = connection
+        self._writer = PacketWriter(connection, at_once=reception.replies_at_once)
         self._messages: queue.Queue[Message | None] = queue.Queue()
         self._interrupted = threading.Event()
         self._settled = threading.Event()
@@ -112,11 +116,17 @@ class Session:
     def _log_in(self) -> bool:
         message = packets.read_message(self._connection)
         if message.kind == packets.PRELOGIN:
-            self._writer.write(packets.build_prelogin(VERSION))
+            encrypts = wants_encryption(message.payload) and not self._reception.faults().no_encryption
+            self._writer.write(packets.build_prelogin(VERSION, encrypts))
             self._writer.end_message()
-            message = packets.read_message(self._connection)
+            if encrypts:
+                self._stream = EncryptedStream(self._connection)
+                self._writer = PacketWriter(self._stream, at_once=self._reception.replies_at_once)
+            message = packets.read_message(self._stream)
         if message.kind != packets.LOGIN7:
-            raise ProtocolError(f"expected LOGIN7 (0x10), found 0x{message.kind:02x}; a TLS client is not served")
+            raise ProtocolError(
+                f"expected LOGIN7 (0x10), found 0x{message.kind:02x}; encryption is agreed upon in PRELOGIN"
+            )
         login = packets.parse_login(message.payload)
         refusals = self._refusals(login)
         if refusals:
@@ -162,8 +172,9 @@ class Session:
     def _welcome(self, login: Login) -> None:
         database = login.database or self._reception.database
         self._record = SessionRecord(
-            login.user, login.application, login.host, login.library, database, login.tds_version
-        )
+            login.user, login.application, login.host, login.library, database, login.tds_version,
+            encrypted=isinstance(self._stream, EncryptedStream),
+        )  # fmt: skip
         self._reception.record(self._record)
         size = min(max(login.packet_size or packets.DEFAULT_PACKET_SIZE, _SMALLEST_PACKET), _LARGEST_PACKET)
         changed_database = ServerMessage(5701, 0, 2, f"Changed database context to '{database}'.")
@@ -185,7 +196,7 @@ class Session:
     def _read_messages(self) -> None:
         try:
             while True:
-                message = packets.read_message(self._connection)
+                message = packets.read_message(self._stream)
                 if message.kind == packets.ATTENTION:
                     self._interrupt(message)
                 else:

@@ -180,6 +180,7 @@ def test_refused_query_names_the_servers_error(erp: Erp, session: SourceSession,
 
 
 def test_missing_database_and_encryption_are_told_apart_from_a_wrong_password(erp: Erp, driver: DriverProcess) -> None:
+    erp.server.faults = Faults(no_encryption=True)
     address = os.environ["AIRFLOW_CONN_ERP_MSSQL"]
     for changed, says in [
         (address.replace("reader:", "stranger:"), "refused the login 'stranger'"),

@@ -36,8 +36,15 @@ class Done:
 
 
 class BareClient:
-    def __init__(self, port: int, *, database: str = "ERP", tds_version: int = TDS_7_4) -> None:
+    def __init__(
+        self, port: int, *, database: str = "ERP", tds_version: int = TDS_7_4, encryption: bool = False
+    ) -> None:
+        """Log in, or leave off where TLS is to begin."""
         self._connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+        if encryption:
+            self.send(PRELOGIN, b"\x00\x00\x0b\x00\x06\x01\x00\x11\x00\x01\xff" + bytes(6) + b"\x01")
+            self.prelogin_reply = self.read_reply()
+            return
         self.send(PRELOGIN, b"\x00\x00\x06\x00\x06\xff" + bytes(6))
         self.prelogin_reply = self.read_reply()
         self.send(packets.LOGIN7, _build_login("sa", PASSWORD, database, tds_version))

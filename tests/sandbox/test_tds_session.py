@@ -548,6 +548,7 @@ class TestFaultsFile:
         wanted = {
             "refuse_logins": True,
             "refuse_first_logins": 1,
+            "no_encryption": True,
             "drop_after_rows": 2,
             "drop_after_bytes": 3,
             "reset": True,
