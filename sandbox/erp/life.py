@@ -120,6 +120,14 @@ def advance(connection: pymssql.Connection, ticks: int = 1, *, now: datetime, rn
     return total
 
 
+def read_last_change(connection: pymssql.Connection) -> datetime | None:
+    """Return when an order line last changed, in the ERP's local time, or None when there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT MAX(UpdatedAt) FROM dbo.SalesOrderLines")
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
 def _read_number(cursor: Any) -> int:
     row = cursor.fetchone()
     if row is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shutil
@@ -21,8 +20,14 @@ from sandbox.state import State
 from tests.compose_file import FILE, PROFILE_VALUES, ROOT, VALUES, read_variables, render
 
 SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
-ONE_SHOT = {"init"}
-PROFILES = {"redis": ["scale"], "worker": ["scale"], "sqlserver": ["sqlserver"]}
+ONE_SHOT = {"init", "erp-init"}
+PROFILES = {
+    "redis": ["scale"],
+    "worker": ["scale"],
+    "sqlserver": ["sqlserver"],
+    "erp-init": ["sqlserver"],
+    "erp": ["sqlserver"],
+}
 # Options that the sandbox has no use for: it has no queue, and looks at its processes itself.
 ONLY_IN_COMPOSE = (
     "AIRFLOW__CELERY",
@@ -78,7 +83,7 @@ def test_scripts_of_the_services_are_valid_shell(compose: dict[str, Any]) -> Non
         script
         for service in compose["services"].values()
         for script in [
-            *(service["command"] if isinstance(service.get("command"), list) else []),
+            *(service["command"] if "entrypoint" in service else []),
             *(part for part in service.get("healthcheck", {}).get("test", [])[1:] if " " in part),
         ]
     ]
@@ -144,10 +149,9 @@ def test_every_long_running_service_is_watched_restarted_and_limited(compose: di
 
 
 def test_what_is_written_is_in_named_volumes(compose: dict[str, Any]) -> None:
-    mounts = {
-        volume for service in compose["services"].values() for volume in service.get("volumes", []) if volume[0] != "."
-    }
-    assert {mount.split(":")[0] for mount in mounts} == set(compose["volumes"])
+    mounts = [volume for service in compose["services"].values() for volume in service.get("volumes", [])]
+    assert {mount.split(":")[0] for mount in mounts if mount[0] != "."} == set(compose["volumes"])
+    assert all(mount.endswith(":ro") for mount in mounts if mount[0] == ".")
 
 
 def test_only_the_web_ui_is_reached_from_outside_and_only_from_this_machine(compose: dict[str, Any]) -> None:
@@ -216,10 +220,16 @@ def test_dockerfile_passes_the_linter() -> None:
 def test_every_program_of_the_compose_file_exists(compose: dict[str, Any]) -> None:
     """Those of the images of others are what their documentation names; ours have to be in requirements.txt."""
     init = "\n".join(compose["services"]["init"]["command"])
-    for module in re.findall(r"^python -m (\S+)", init, re.MULTILINE):
-        path = ROOT / "plugins" / module.replace(".", "/")
-        assert (path / "__main__.py").is_file() or path.with_suffix(".py").is_file(), module
-        ast.parse((path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+    modules = [("plugins", module) for module in re.findall(r"^python -m (\S+)", init, re.MULTILINE)]
+    for name in ("erp-init", "erp"):
+        assert compose["services"][name]["command"][:2] == ["python", "-m"]
+        modules.append((".", compose["services"][name]["command"][2]))
+    assert len(modules) == 6
+    for folder, module in modules:
+        path = ROOT / folder / module.replace(".", "/")
+        assert 'if __name__ == "__main__":' in (
+            (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+        )
     programs = Path(sys.executable).parent
     for service in SERVICES:
         test = " ".join(compose["services"][service]["healthcheck"]["test"])
