@@ -20,6 +20,22 @@ from open_orders.schema_version import HEAD, REVISIONS, VERSION_TABLE, check_rev
 INSERT_LOG = """INSERT INTO job_logs (name, job_name, dag_id, run_id, trigger, started_at, heartbeat_at)
     VALUES ('20260102_030405', 'a job', 'dag', 'run', 'manual', now(), now())"""
 
+# A row for every table with something in it that a downgrade could lose.
+ROWS = {
+    "job_log_details": "INSERT INTO job_log_details (job_log_id, level, message) SELECT id, 'info', 'x' FROM job_logs",
+    "open_orders": """INSERT INTO open_orders
+        (order_number, line_number, customer_code, quantity_open, first_job_log_id, changed_job_log_id)
+        VALUES ('SO-1', 1, 'C1', 2.5, 1, 1)""",
+    "rejected_orders": """INSERT INTO rejected_orders
+        (contract, fingerprint, reason, "row", occurrences, first_job_log_id, last_job_log_id)
+        VALUES ('open_orders', 'f', 'r', '{}', 1, 1, 1)""",
+    "open_order_changes": """INSERT INTO open_order_changes (contract, job_log_id, kind, key)
+        VALUES ('open_orders', 1, 'new', '{}')""",
+    "source_columns": "INSERT INTO source_columns VALUES ('open_orders', 'quantity_open', 'text', 'decimal', now())",
+}
+# Which of them which revision brought.
+ADDED = {"0002": ("open_orders", "rejected_orders"), "0003": ("open_order_changes",), "0006": ("source_columns",)}
+
 
 @pytest.fixture
 def connection(empty_dsn: str):
@@ -71,10 +87,31 @@ def test_working_tables_are_unlogged_and_the_others_are_not(connection: Connecti
 def test_upgrade_from_every_revision_keeps_the_data(connection: Connection, start: str) -> None:
     migrate(connection, start)
     connection.execute(text(INSERT_LOG))
+    later = {table for since, tables in ADDED.items() if since > start for table in tables}
+    for table in ROWS.keys() - later:
+        connection.execute(text(ROWS[table]))
     connection.commit()
     migrate(connection)
     assert connection.execute(text("SELECT name, status FROM job_logs")).all() == [("20260102_030405", 0)]
-    assert connection.execute(text("SELECT count(*) FROM open_orders")).scalar() == 0
+    for table in ROWS:
+        assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == (table not in later), table
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_downgrade_loses_what_it_says_and_no_more(connection: Connection, revision: str) -> None:
+    """A row in every table; what no step from here down to the revision is said to drop has its row afterwards."""
+    migrate(connection)
+    connection.execute(text(INSERT_LOG))
+    for statement in ROWS.values():
+        connection.execute(text(statement))
+    connection.commit()
+    downgrade(connection, revision)
+    left = {table for table in ROWS if connection.execute(text("SELECT to_regclass(:t)"), {"t": table}).scalar()}
+    lost = {table for since, tables in ADDED.items() if since > revision for table in tables}
+    assert left == set(ROWS) - lost
+    for table in left:
+        assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 1, table
+    assert connection.execute(text("SELECT name FROM job_logs")).scalars().all() == ["20260102_030405"]
 
 
 def test_downgrade_to_nothing_and_back_leaves_the_same_tables(connection: Connection) -> None:
@@ -141,6 +178,11 @@ def test_command_line_migrates_says_where_it_is_and_keeps_the_password_to_itself
     for arguments, says in [
         (["current"], f"is at revision none, the code needs {HEAD}"),
         ([], f"is at revision {HEAD}"),
+        (["downgrade", "0001"], "0006: Drop it; the types are lost"),
+        (["downgrade", "0001"], "Nothing was changed. Make a backup"),
+        (["current"], f"is at revision {HEAD}"),
+        (["downgrade", "0001", "--yes"], "0002: Drop them; open orders come back with the next sync"),
+        (["current"], "is at revision 0001"),
         (["downgrade", "0001"], "is at revision 0001"),
         (["upgrade"], f"is at revision {HEAD}"),
     ]:
@@ -162,6 +204,8 @@ def test_command_line_says_what_is_wrong(
     connection.commit()
     assert main([]) == 1
     assert "nothing was changed: Can't locate revision identified by '9999'" in capsys.readouterr().err
+    assert main(["downgrade", "0001"]) == 1
+    assert "Can't locate revision identified by '9999'" in capsys.readouterr().err
     monkeypatch.delenv("AIRFLOW_CONN_ORDERS_DB")
     assert main(["current"]) == 1
     assert "No Airflow connection orders_db: set AIRFLOW_CONN_ORDERS_DB" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from typing import Any, cast
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, create_engine
@@ -58,12 +59,28 @@ def rebuild(connection: Connection, contract: Contract) -> None:
     connection.commit()
 
 
+def describe_downgrade(found: str | None, revision: str) -> list[str]:
+    """Return what each step from revision `found` down to `revision` does and loses, in the scripts' own words.
+
+    Raises Alembic's CommandError for a revision that there is not.
+    """
+    scripts = ScriptDirectory(str(Path(__file__).parent))
+    known = list(reversed(list(scripts.walk_revisions())))
+    places = {script.revision: number for number, script in enumerate(known, start=1)} | {"base": 0}
+    for name in (revision, found or "base"):
+        if name not in places:
+            raise CommandError(f"Can't locate revision identified by '{name}'")
+    steps = reversed(known[places[revision] : places[found or "base"]])
+    return [f"{script.revision}: {' '.join(script.module.downgrade.__doc__.split())}" for script in steps]
+
+
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/migrate", description=__doc__.splitlines()[0] if __doc__ else None)
     steps = parser.add_subparsers(dest="step")
     steps.add_parser("upgrade", help=f"to revision {HEAD} (what happens without an argument)")
-    down = steps.add_parser("downgrade", help="to an older revision; the data of what it removes is lost")
-    down.add_argument("revision")
+    down = steps.add_parser("downgrade", help="to an older revision, when --yes is given; says what is lost by it")
+    down.add_argument("revision", help="for example 0003; base removes every table")
+    down.add_argument("--yes", action="store_true", help="do it; without this it only says what would be lost")
     again = steps.add_parser("rebuild", help="make the tables of a changed contract anew, empty until the next sync")
     again.add_argument("table", choices=[contract.table for contract in find_contracts()])
     steps.add_parser("current", help="print the database's revision and change nothing")
@@ -95,13 +112,12 @@ def main(arguments: list[str]) -> int:
     try:
         with engine.connect() as connection:
             if options.step == "downgrade":
-                downgrade(connection, options.revision)
+                _downgrade(connection, options.revision, confirmed=options.yes)
             elif options.step == "rebuild":
                 rebuild(connection, next(one for one in find_contracts() if one.table == options.table))
             elif options.step != "current":
                 migrate(connection)
-            found = connection.exec_driver_sql(f"SELECT to_regclass('{VERSION_TABLE}')").scalar()
-            revision = found and connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608 - a constant
+            revision = _read_revision(connection)
             problems = list(_find_problems(connection)) if revision == HEAD else []
     except CommandError as error:
         print(f"Cannot migrate the orders database {target}, nothing was changed: {error}", file=sys.stderr)
@@ -133,6 +149,23 @@ def _find_problems(connection: Connection) -> Iterator[str]:
             check_tables(cast("psycopg.Connection[Any]", connection.connection.driver_connection), contract)
         except SchemaVersionError as error:
             yield str(error)
+
+
+def _downgrade(connection: Connection, revision: str, *, confirmed: bool) -> None:
+    steps = describe_downgrade(_read_revision(connection), revision)
+    for step in steps:
+        print(step)
+    if confirmed:
+        downgrade(connection, revision)
+    elif steps:
+        print("Nothing was changed. Make a backup (docs/upgrade.md), and repeat this with --yes")
+
+
+def _read_revision(connection: Connection) -> str | None:
+    found = connection.exec_driver_sql(f"SELECT to_regclass('{VERSION_TABLE}')").scalar()
+    if found is None:
+        return None
+    return connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608 - a constant
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -103,7 +103,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them; open orders come back with the next sync, the history of rejected orders does not."""
+    """Drop them; open orders come back with the next sync, the history of rejected orders is lost."""
     for table in (
         "open_orders_batches",
         "open_orders_staging",

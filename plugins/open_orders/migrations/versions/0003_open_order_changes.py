@@ -36,6 +36,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them; the next sync records its changes anew."""
+    """Drop them; what earlier syncs changed is lost, the next one records its changes anew."""
     op.drop_index("open_orders_changed_job_log_id_idx", "open_orders")
     op.drop_table("open_order_changes")

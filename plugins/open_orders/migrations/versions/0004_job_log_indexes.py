@@ -18,7 +18,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Restore the index on the status alone."""
+    """Restore the index on the status alone; nothing is lost."""
     op.create_index("job_logs_status_idx", "job_logs", ["status"])
     op.drop_index("job_logs_job_name_created_at_id_idx", "job_logs")
     op.drop_index("job_logs_status_created_at_id_idx", "job_logs")

@@ -20,7 +20,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Restore the index on the time alone."""
+    """Restore the index on the time alone; nothing is lost."""
     op.create_index("job_logs_created_at_idx", "job_logs", ["created_at"])
     op.drop_index("job_logs_job_name_status_created_at_id_idx", "job_logs")
     op.drop_index("job_logs_created_at_id_idx", "job_logs")

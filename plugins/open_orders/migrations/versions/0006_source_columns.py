@@ -25,5 +25,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it; a type that changes before the next upgrade goes unnoticed."""
+    """Drop it; the types are lost, and one that changes before the next upgrade goes unnoticed."""
     op.drop_table("source_columns")
