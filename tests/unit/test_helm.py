@@ -77,8 +77,9 @@ def test_connections_and_limits_are_those_of_compose(
 def test_migration_job_does_what_init_does_after_the_roles(values: dict[str, Any], services: dict[str, Any]) -> None:
     script = values["migrateDatabaseJob"]["args"][-1]
     assert services["init"]["command"][0].endswith(script)
-    needed = {name for name in ("ADMIN_PASSWORD", "AIRFLOW_CONN_ORDERS_DB") if name in services["init"]["environment"]}
-    assert {entry["name"] for entry in values["migrateDatabaseJob"]["env"]} == needed
+    given = {entry["name"]: entry.get("value") for entry in values["migrateDatabaseJob"]["env"]}
+    assert given.keys() == {"ADMIN_PASSWORD", "AIRFLOW_CONN_ORDERS_DB", "PGOPTIONS"}
+    assert given["PGOPTIONS"] == services["init"]["environment"]["PGOPTIONS"]
 
 
 def test_no_secret_is_written_in_the_file(values: dict[str, Any]) -> None:
