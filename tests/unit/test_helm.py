@@ -32,7 +32,7 @@ SERVICES = {
     "api-server": "apiServer",
     "triggerer": "triggerer",
 }
-UNITS = {"2g": "2Gi", "1g": "1Gi"}
+UNITS = {"2g": "2Gi", "1g": "1Gi", "512m": "512Mi"}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,17 @@ def test_connections_and_limits_are_those_of_compose(
     assert {entry["name"] for entry in component.get("env", [])} == connections
     limits = {"cpu": str(services[service]["cpus"]), "memory": UNITS[services[service]["mem_limit"]]}
     assert component["resources"]["limits"] == limits
+
+
+def test_history_runs_beside_the_scheduler_as_compose_has_it(values: dict[str, Any], services: dict[str, Any]) -> None:
+    (container,) = values["scheduler"]["extraContainers"]
+    history = services["history"]
+    assert container["image"] == ":".join(values["images"]["airflow"][part] for part in ("repository", "tag"))
+    assert " ".join(container["args"]) == history["command"]
+    limits = {"cpu": str(history["cpus"]), "memory": UNITS[history["mem_limit"]]}
+    assert container["resources"]["limits"] == limits
+    connections = {name for name in history["environment"] if name.startswith("AIRFLOW_CONN_")}
+    assert {entry["name"] for entry in container["env"]} == connections | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"}
 
 
 def test_migration_job_does_what_init_does_after_the_roles(values: dict[str, Any], services: dict[str, Any]) -> None:

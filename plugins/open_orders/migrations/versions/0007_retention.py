@@ -23,6 +23,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them; pages then say of a log whose messages were deleted that it has none."""
+    """Drop them; which logs lost messages to age is lost, and pages say of such a log that it has none."""
     op.drop_index("job_logs_details_kept_idx", "job_logs")
     op.drop_column("job_logs", "details_deleted_at")
