@@ -37,7 +37,7 @@ _SENTENCE_WORDS = 3
 # What has the form of a sentence and is none: names of sessions and threads, values, a result.
 _NAMES = re.compile(
     r"open_orders \w+.*|job log heartbeat|date and time.*|…, triggered by …|for this run \(…\)|\(… rows had come\)"
-    r"|… pictures in …"
+    r"|… pictures in …|The sandbox in …"
 )
 # What the code fills in that is always the same.
 _ALWAYS = {"contract.noun": "order", "PREFIX": "OPEN_ORDERS_", "_SHOWN_NUL": "\N{SYMBOL FOR NULL}"}
@@ -67,7 +67,7 @@ def _of_module(file: Path) -> Iterator[Message]:
     for node, said in _texts(ast.parse(file.read_text()), said=False):
         text = one_line(_template(node) or "")
         words = sum(bool(_WORD.search(word)) for word in text.split())
-        is_pattern = "{" in text or "\\" in text
+        is_pattern = "{" in text or "\\" in text or text.startswith("SELECT ")
         if (
             words >= (2 if said else _SENTENCE_WORDS)
             and (said or everywhere)
