@@ -278,9 +278,8 @@ class Plant:
         # It gives itself a title once it is up.
         titles = (f"python -m airflow {name}", f"airflow {name.replace('-', '_')} -- ")
         for process in self.processes():
-            parent = process.parent()
             # Its forks have its title; those that outlived it have no parent of ours.
-            if _title(process).startswith(titles) and parent and "while true" in _title(parent):
+            if _title(process).startswith(titles) and "while true" in _title_of_parent(process):
                 return process
         raise LookupError(f"No process {name}")
 
@@ -326,6 +325,15 @@ def _title(process: psutil.Process) -> str:
         return " ".join(process.cmdline()).strip()
     except psutil.NoSuchProcess:
         return ""
+
+
+def _title_of_parent(process: psutil.Process) -> str:
+    """Return '' also for a process that ends while it is looked at."""
+    try:
+        parent = process.parent()
+    except psutil.NoSuchProcess:
+        return ""
+    return _title(parent) if parent else ""
 
 
 def _is_task(process: psutil.Process) -> bool:
