@@ -80,3 +80,7 @@ class JobAlreadyRunningError(JobError):
 
 class HistoryError(JobError):
     """Airflow's own history could not be cleaned."""
+
+
+class AlertError(JobError):
+    """An alert reached nobody."""

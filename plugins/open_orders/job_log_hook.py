@@ -118,6 +118,23 @@ class JobLogHook(PostgresHook):
         with self._store.session() as own:
             self._store.add_detail(own, self.job_log_id, message, level, *origin)
 
+    def remark(self, job_log_id: int | None, message: str, level: Level = "info") -> None:
+        """Write a message to a job log, which may be closed or another job's, and to this process's own log.
+
+        Without a job log, or when that was deleted meanwhile, only to the latter.
+        """
+        message = _clean(message)
+        {"info": self.log.info, "warning": self.log.warning, "error": self.log.error}[level]("%s", message)
+        if job_log_id is None:
+            return
+        try:
+            with self._store.session() as connection:
+                self._store.add_detail(connection, job_log_id, message, level)
+        except psycopg.errors.ForeignKeyViolation:
+            self.log.info("Job log %d is no longer kept", job_log_id)
+        finally:
+            self._store.close()
+
     def heartbeat(self) -> None:
         """Say that this attempt is alive; raises JobLogClosedError when it no longer holds the job log."""
         with self._store.session() as connection:

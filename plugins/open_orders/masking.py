@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 # Airflow's own masker; airflow.sdk.log imports it without listing it.
 from airflow.sdk.log import mask_secret
@@ -25,15 +25,33 @@ ANYWHERE = 5
 # Of one or two characters none is masked: that protects nothing, and "1" is in every message.
 SHORTEST = 3
 
+# What nobody would choose for a name or a word: long, or letters and digits mixed. No host, no file.
+_TOKEN = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^.]{8,}|[^.\s]{16,}")
+
 _spellings: set[str] = set()
 
 
 def hide_secrets(connection: Connection) -> None:
     """Have the password and the secret extras of a connection masked from now on, here and in Airflow's own logs."""
-    for secret in _secrets_of(connection):
+    _hide(_secrets_of(connection))
+
+
+def _hide(secrets: Iterable[str]) -> None:
+    for secret in secrets:
         for spelling in _spell(secret) - _spellings:
             _spellings.add(spelling)
             mask_secret(spelling)
+
+
+def hide_address(address: str) -> None:
+    """Have an address masked that is a secret or holds one: the whole, its password, and all that looks like a token.
+
+    The address of a webhook has its token in the path, one of Apprise even where a host would be.
+    """
+    parts = urlsplit(address)
+    pieces = re.split(r"[@:]", parts.netloc) + parts.path.split("/") + re.split(r"[&=]", parts.query)
+    tokens = {piece for piece in map(unquote, pieces) if _TOKEN.fullmatch(piece)}
+    _hide({address, f"{parts.netloc}{parts.path}", unquote(parts.password or ""), *tokens} - {""})
 
 
 def redact(text: str) -> str:

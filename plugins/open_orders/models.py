@@ -136,6 +136,31 @@ class JobLogDetail(Base):
         return select(cls).order_by(cls.created_at, cls.id)
 
 
+class JobAlert(Base):
+    """How a job stands: well, or broken since when and why; with the alert about it, until that is delivered.
+
+    `due_since` and `due_at` are set while Airflow is expected to run the job by itself: since when a success is
+    awaited, and when the next run is due. Without a title there is nothing to deliver.
+    """
+
+    __tablename__ = "job_alerts"
+    __table_args__ = (CheckConstraint("state IN ('well', 'failing', 'overdue')", name="state"),)
+
+    job_name: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(Text, server_default=text("'well'"))
+    since: Mapped[datetime] = mapped_column(Timestamp, server_default=CLOCK)
+    reason: Mapped[str | None] = mapped_column(Text)
+    job_log_id: Mapped[int | None] = mapped_column(BigInteger)
+    due_since: Mapped[datetime | None] = mapped_column(Timestamp)
+    due_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    title: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    claimed_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    delivered_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    failure: Mapped[str | None] = mapped_column(Text)
+
+
 class RejectedOrder(Base):
     """A landed row that broke its contract, once, however often it was delivered."""
 

@@ -64,6 +64,12 @@ class Settings(BaseModel, frozen=True):
     dead_after_s: int = Field(
         300, ge=60, le=86_400, description="Seconds without a heartbeat after which a job log counts as dead"
     )
+    alert_after_failures: int = Field(
+        1, ge=1, le=1000, description="Runs of a job that fail in a row before an alert is sent"
+    )
+    alert_after_s: int = Field(
+        900, ge=60, le=604_800, description="Seconds without a success, although expected, after which an alert is sent"
+    )
 
 
 def variable(field: str, table: str = OPEN_ORDERS_TABLE) -> str:

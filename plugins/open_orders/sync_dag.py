@@ -17,20 +17,16 @@ from open_orders.settings import Settings, load_settings, read_parameters
 
 def close_failed(context: Any) -> None:
     """Close the job log of a run that failed and whose tasks could not: Airflow calls this in the DAG processor."""
-    _close(context, succeeded=False)
+    from open_orders import run_end
+
+    run_end.close(context, succeeded=False)
 
 
 def close_succeeded(context: Any) -> None:
     """Close the job log of a run that succeeded without its last step, as after clearing some of its tasks."""
-    _close(context, succeeded=True)
+    from open_orders import run_end
 
-
-def _close(context: Any, *, succeeded: bool) -> None:
-    from open_orders.execution import RunEnd
-    from open_orders.job_log_hook import JobLogHook
-
-    end = RunEnd.from_context(context)
-    JobLogHook().close_run(end.dag_id, end.run_id, end.clear_number, end.summary, succeeded=succeeded)
+    run_end.close(context, succeeded=True)
 
 
 def sync_options(contract: Contract, *, schedule: str, doc_md: str | None) -> dict[str, Any]:

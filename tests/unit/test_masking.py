@@ -7,7 +7,7 @@ import pytest
 from airflow.sdk import Connection
 
 from open_orders import masking
-from open_orders.masking import hide_secrets, redact
+from open_orders.masking import hide_address, hide_secrets, redact
 
 AWKWARD = "p%40s s\"w\\or/d'€"
 
@@ -85,3 +85,37 @@ def test_airflow_hides_every_spelling_in_its_own_logs_too(told: list[str]) -> No
     # Each costs a question to the task's supervisor.
     hide_secrets(connection(password=AWKWARD))
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("address", "secrets", "plain"),
+    [
+        (
+            "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+            ["T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7FQ"],
+            ["hooks.slack.com", "services"],
+        ),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#alerts", ["T1JJ3T3L2"], ["alerts", "slack"]),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544", ["abcdefg_hijklmnop"], ["tgram"]),
+        (
+            "mailtos://airflow:p%40ss@smtp1.example.com:587?from=airflow@example.com&pass=0ther-s3cret",
+            ["p@ss", "p%40ss", "0ther-s3cret"],
+            ["smtp1.example.com", "airflow@example.com"],
+        ),
+        (
+            "https://hc.example/ping/eb095278-f28d-448d-87fb-7b75c171a6aa",
+            ["eb095278-f28d-448d-87fb-7b75c171a6aa", "hc.example/ping/eb095278-f28d-448d-87fb-7b75c171a6aa"],
+            ["hc.example", "ping"],
+        ),
+        ("json://hooks.example.com/open-orders", ["json://hooks.example.com/open-orders"], ["open-orders"]),
+        ("not an address", ["not an address"], ["address"]),
+    ],
+)
+def test_address_is_masked_with_all_by_which_it_could_be_used(
+    address: str, secrets: list[str], plain: list[str]
+) -> None:
+    hide_address(address)
+    for secret in (address, *secrets):
+        assert secret not in redact(f"before {secret} after")
+    for word in plain:
+        assert redact(f"before {word} after") == f"before {word} after"

@@ -49,6 +49,8 @@ def test_environment_overrides_the_defaults(monkeypatch: pytest.MonkeyPatch) -> 
         ("clock_tolerance_s", "0"),
         ("heartbeat_s", "0"),
         ("dead_after_s", "5"),
+        ("alert_after_failures", "0"),
+        ("alert_after_s", "10"),
     ],
 )
 def test_bad_value_names_the_variable_and_the_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
