@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import dag, task
 
-from open_orders.sync_dag import close_failed
+from open_orders.sync_dag import close_failed, close_succeeded
 
 
 @dag(
@@ -27,6 +27,7 @@ from open_orders.sync_dag import close_failed
     dagrun_timeout=timedelta(minutes=10),
     default_args={"owner": "operations", "retries": 1, "retry_delay": timedelta(seconds=30)},
     on_failure_callback=close_failed,
+    on_success_callback=close_succeeded,
     tags=["open orders"],
     doc_md=__doc__,
 )

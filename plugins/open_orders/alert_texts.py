@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
+from open_orders.execution import RunEnd
 from open_orders.job_standing import Record, Standing, written
 from open_orders.settings import Settings
 
@@ -60,6 +61,16 @@ def _describe_recovery(before: Standing, after: Standing, record: Record, base_u
             Why=f"a run succeeded; before: {before.reason or 'no reason was recorded'}",
             **{"Job log": job_log_address(base_url, record.success_name)},
         ),
+    )
+
+
+def describe_unlogged(end: RunEnd, since: datetime, reason: str, base_url: str) -> Message:
+    """Return the alert about a run that failed and could not be logged."""
+    title = f"{end.dag_id} failed"
+    run = f"{base_url.rstrip('/')}/dags/{quote(end.dag_id, safe='')}/runs/{quote(end.run_id, safe='')}"
+    return Message(
+        title,
+        _lines(What=f"{title}, and could not write its job log", Since=written(since), Why=reason, Run=run),
     )
 
 

@@ -6,16 +6,22 @@ sends, and what could not be sent is tried again when the next one comes by.
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 from airflow.sdk.configuration import conf
 
-from open_orders import alert_store
+from open_orders import alert_store, unreachable
 from open_orders.alert_delivery import has_receivers, send
 from open_orders.alert_store import MOST_ATTEMPTS, Claim
-from open_orders.alert_texts import Message, describe
+from open_orders.alert_texts import Message, describe, describe_unlogged
 from open_orders.errors import AlertError
+from open_orders.execution import RunEnd
 from open_orders.job_log_hook import Connection, JobLogHook
-from open_orders.job_standing import Outlook, judge
+from open_orders.job_standing import Outlook, Standing, judge
 from open_orders.settings import load_settings
+
+logger = logging.getLogger(__name__)
 
 
 def look_after(log: JobLogHook, job_name: str, outlook: Outlook | None = None) -> None:
@@ -33,7 +39,7 @@ def look_after(log: JobLogHook, job_name: str, outlook: Outlook | None = None) -
 def _note(connection: Connection, job_name: str, outlook: Outlook | None) -> None:
     settings = load_settings()
     with connection.transaction():
-        before = alert_store.lock_standing(connection, job_name)
+        before = _catch_up(alert_store.lock_standing(connection, job_name))
         record = alert_store.read_record(connection, job_name, settings.dead_after_s)
         after = judge(before, record, settings, outlook)
         alert_store.write_standing(connection, after)
@@ -41,6 +47,35 @@ def _note(connection: Connection, job_name: str, outlook: Outlook | None) -> Non
             # Without a receiver nothing waits for one: it would get old news.
             message = describe(before, after, record, settings, base_url()) if has_receivers() else None
             alert_store.put_message(connection, job_name, message)
+
+
+def _catch_up(before: Standing) -> Standing:
+    """Take over what people were told while the orders database was away."""
+    outage = unreachable.read(before.job_name)
+    if outage is None:
+        return before
+    # Under the lock, so that one process takes it over.
+    unreachable.forget(before.job_name)
+    if not outage.told or not before.is_well:
+        return before
+    return replace(before, state="failing", since=outage.began_at, reason=outage.reason)
+
+
+def tell_without_database(end: RunEnd, reason: str) -> None:
+    """Send the alert about a run that failed, when the orders database can't say whether people know already."""
+    outage = unreachable.note_failure(end.dag_id, reason)
+    if not outage.is_to_be_told(load_settings().alert_after_failures) or not has_receivers():
+        return
+    outage.attempts += 1
+    unreachable.write(end.dag_id, outage)
+    try:
+        for receiver in send(describe_unlogged(end, outage.began_at, reason, base_url()), broken=True):
+            logger.warning("A receiver did not get the alert: %s", receiver)
+    except AlertError as error:
+        logger.warning("Alert not delivered, attempt %d of %d: %s", outage.attempts, MOST_ATTEMPTS, error)
+        return
+    outage.told = True
+    unreachable.write(end.dag_id, outage)
 
 
 def _deliver(log: JobLogHook, connection: Connection, job_name: str, claim: Claim) -> None:

@@ -8,6 +8,10 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from open_orders.job_standing import Outlook
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -29,8 +33,8 @@ class Execution:
     """Who works on a job log: the run, what started it, and the attempt of the task that is at work.
 
     `clear_number` counts how often the run was cleared in Airflow; `run_started_at` tells a run from another that used
-    the same id. `run_state(dag_id, run_id)` asks Airflow for the state of any run. `time_limit_s` is the task's
-    execution_timeout, None without one.
+    the same id. `run_state(dag_id, run_id)` asks Airflow for the state of any run, `outlook(dag_id)` what it means to
+    do with any DAG, None with one that it doesn't have. `time_limit_s` is the task's execution_timeout, None without.
     """
 
     dag_id: str
@@ -44,6 +48,7 @@ class Execution:
     attempts: int
     run_state: Callable[[str, str], RunState]
     time_limit_s: float | None = None
+    outlook: Callable[[str], Outlook | None] = lambda _dag_id: None
 
     @property
     def is_last_attempt(self) -> bool:
@@ -69,6 +74,13 @@ class Execution:
                 return RunState.ACTIVE
             return RunState.SUCCEEDED if is_in("success") else RunState.OVER
 
+        def outlook(dag_id: str) -> Outlook | None:
+            try:
+                dag = task_instance.get_dag(dag_id)
+            except AirflowRuntimeError:
+                return None
+            return Outlook(dag.is_paused, dag.next_dagrun)
+
         return cls(
             dag_id=run.dag_id,
             run_id=run.run_id,
@@ -81,6 +93,7 @@ class Execution:
             attempts=task_instance.max_tries + 1,
             run_state=run_state,
             time_limit_s=None if time_limit is None else time_limit.total_seconds(),
+            outlook=outlook,
         )
 
 

@@ -21,7 +21,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
-from open_orders.errors import JobAlreadyRunningError, JobError, JobLogClosedError
+from open_orders.errors import JobAlreadyRunningError, JobError, JobLogClosedError, SchemaVersionError
 from open_orders.execution import OUTSIDE, Execution, RunState
 from open_orders.heartbeat import beat_while_working
 from open_orders.job_log_store import Counts, Holder, JobLogStore, Level, StoredLog, UnfinishedLog
@@ -117,6 +117,14 @@ class JobLogHook(PostgresHook):
             return
         with self._store.session() as own:
             self._store.add_detail(own, self.job_log_id, message, level, *origin)
+
+    def find(self, dag_id: str, run_id: str) -> int | None:
+        """Return the id of a run's job log, None when it has none."""
+        try:
+            stored = self._store.find(dag_id, run_id)
+        finally:
+            self._store.close()
+        return None if stored is None else stored.id
 
     def remark(self, job_log_id: int | None, message: str, level: Level = "info") -> None:
         """Write a message to a job log, which may be closed or another job's, and to this process's own log.
@@ -246,6 +254,19 @@ class JobLogHook(PostgresHook):
             yield self
             self.succeed()
 
+    @contextmanager
+    def unlogged(self, execution: Execution | None = None) -> Iterator[JobLogHook]:
+        """Let a task look after other jobs' logs without a log of its own."""
+        self._execution = execution or Execution.from_context(get_current_context())
+        try:
+            with self._store.session() as connection:
+                check_revision(connection)
+            yield self
+        except SchemaVersionError as error:
+            raise AirflowFailException(str(error)) from error
+        finally:
+            self._store.close()
+
     @property
     def _holder(self) -> Holder:
         return Holder(self.job_log_id, self.execution.step, self.execution.attempt)
@@ -302,7 +323,8 @@ class JobLogHook(PostgresHook):
             return True
         where = other.step or "before the first step"
         reason = f"interrupted, no sign of life since {_last_sign(other)}"
-        detail = f"Interrupted: no sign of life since {_last_sign(other)}; closed by {self.job_log_name}"
+        closer = self.job_log_name or self.execution.dag_id
+        detail = f"Interrupted: no sign of life since {_last_sign(other)}; closed by {closer}"
         closed = self._store.fail(other.id, f"{where}: {reason}", completed_at=other.heartbeat_at, detail=detail)
         if closed:
             report_error(other.dag_id)

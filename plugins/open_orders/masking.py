@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote
 
 # Airflow's own masker; airflow.sdk.log imports it without listing it.
 from airflow.sdk.log import mask_secret
@@ -27,6 +27,7 @@ SHORTEST = 3
 
 # What nobody would choose for a name or a word: long, or letters and digits mixed. No host, no file.
 _TOKEN = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^.]{8,}|[^.\s]{16,}")
+_PASSWORD = re.compile(r"//[^/@:]*:([^/@]+)@")
 
 _spellings: set[str] = set()
 
@@ -48,10 +49,11 @@ def hide_address(address: str) -> None:
 
     The address of a webhook has its token in the path, one of Apprise even where a host would be.
     """
-    parts = urlsplit(address)
-    pieces = re.split(r"[@:]", parts.netloc) + parts.path.split("/") + re.split(r"[&=]", parts.query)
-    tokens = {piece for piece in map(unquote, pieces) if _TOKEN.fullmatch(piece)}
-    _hide({address, f"{parts.netloc}{parts.path}", unquote(parts.password or ""), *tokens} - {""})
+    # Whatever it is: one that is no address was meant to be one.
+    target = address.partition("://")[2].partition("?")[0]
+    passwords = _PASSWORD.findall(address)
+    tokens = [piece for piece in map(unquote, re.split(r"[/@:?&=#]", address)) if _TOKEN.fullmatch(piece)]
+    _hide([address, *([target] if "/" in target else []), *map(unquote, passwords), *tokens])
 
 
 def redact(text: str) -> str:

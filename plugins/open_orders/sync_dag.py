@@ -91,10 +91,11 @@ def sync_steps(contract: Contract, *, source_connection: str) -> None:
     def connect() -> None:
         from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
-        from open_orders import sync
+        from open_orders import dead_mans_ping, sync
         from open_orders.job_log_hook import JobLogHook
 
         with JobLogHook().step() as log:
+            dead_mans_ping.report_start(log)
             params = get_current_context()["params"]
             sync.connect(log, MsSqlHook(source_connection), contract, params, load_settings(table))
 

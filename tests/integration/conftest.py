@@ -10,11 +10,14 @@ import pytest
 
 from open_orders.execution import Execution, RunState
 from open_orders.job_log_hook import JobLogHook
+from open_orders.settings import load_settings
 from sandbox.ports import find_free_port
 from sandbox.tds.scripted_engine import ScriptedEngine
 from sandbox.tds.server import StandInServer
 from tests.integration.driver_process import DriverProcess
+from tests.integration.ended_runs import Job
 from tests.integration.erp import Erp, Sync
+from tests.integration.receiver import Receiver
 
 PASSWORD = "a password of the ERP"
 
@@ -74,6 +77,23 @@ def driver() -> Iterator[DriverProcess]:
     """
     with DriverProcess() as process:
         yield process
+
+
+@pytest.fixture
+def job(orders_dsn: str, execution: Callable[..., Execution]) -> Job:
+    """Return a job that can be run, and whose runs end as in Airflow."""
+    return Job(execution)
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """Yield a receiver to which the connection alerts leads; settings can be changed in the test."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
+    load_settings.cache_clear()
+    with Receiver() as receiver:
+        monkeypatch.setenv("AIRFLOW_CONN_ALERTS", receiver.connection)
+        yield receiver
+    load_settings.cache_clear()
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_airflow_options_are_those_that_the_sandbox_runs_with(compose: dict[str,
     state = State(tmp_path)
     state.create_directories()
     sandbox = build_airflow_environment(state, **addresses, base={})
-    differs = {"SECRET", "FERNET", "SQL_ALCHEMY_CONN", "EXECUTION_API_SERVER_URL"}
+    differs = {"SECRET", "FERNET", "SQL_ALCHEMY_CONN", "EXECUTION_API_SERVER_URL", "BASE_URL"}
     for service in SERVICES:
         for name, value in compose["services"][service]["environment"].items():
             if name.startswith("AIRFLOW__") and not name.startswith(ONLY_IN_COMPOSE):
@@ -160,7 +160,12 @@ def test_only_the_web_ui_is_reached_from_outside_and_only_from_this_machine(comp
 
 
 def test_each_process_gets_only_the_connections_that_it_needs(compose: dict[str, Any]) -> None:
-    pipeline = {"AIRFLOW_CONN_ORDERS_DB", "AIRFLOW_CONN_ERP_MSSQL"}
+    pipeline = {
+        "AIRFLOW_CONN_ORDERS_DB",
+        "AIRFLOW_CONN_ERP_MSSQL",
+        "AIRFLOW_CONN_ALERTS",
+        "AIRFLOW_CONN_PING_SYNC_OPEN_ORDERS",
+    }
     given = {
         service: {name for name in compose["services"][service]["environment"] if name.startswith("AIRFLOW_C")}
         for service in SERVICES
