@@ -105,7 +105,7 @@ def test_run_now_says_that_a_paused_dag_lets_the_run_wait(
     web: WebClient, orders: Orders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "the run will wait" not in web.get("/job_logs/").text
-    monkeypatch.setattr(verdict, "read_dag_state", lambda: DagState("*/5 * * * *", is_paused=True))
+    monkeypatch.setattr(verdict, "read_dag_state", lambda _dag_id: DagState("*/5 * * * *", is_paused=True))
     assert "the run will wait until somebody unpauses it" in web.get("/job_logs/").text
 
 

@@ -21,15 +21,15 @@ Orders = psycopg.Connection[Any]
 
 @pytest.fixture(autouse=True)
 def dag(monkeypatch: pytest.MonkeyPatch) -> list[DagState]:
-    """Return the list whose last entry is what Airflow says of the DAG."""
+    """Return the list whose last entry is what Airflow says of every DAG."""
     states = [EVERY_FIVE_MINUTES]
-    monkeypatch.setattr(verdict, "read_dag_state", lambda: states[-1])
+    monkeypatch.setattr(verdict, "read_dag_state", lambda _dag_id: states[-1])
     return states
 
 
-def judged(now: datetime = NOW) -> Verdict:
+def judged(now: datetime = NOW, **job: str) -> Verdict:
     with read() as session:
-        return read_verdict(session, now)
+        return read_verdict(session, now, **job)
 
 
 def add_day(orders: Orders, *, until: datetime = NOW, without: tuple[str, ...] = ()) -> None:
@@ -193,3 +193,58 @@ def test_every_cell_is_linked_and_named(web: WebClient, orders: Orders) -> None:
     assert "never started" in page
     assert "<script>alert" not in page
     assert "\x1b" not in page
+
+
+OTHER: dict[str, str] = {"job_name": "sync_open_purchase_orders", "dag_id": "sync_open_purchase_orders"}
+
+
+def test_each_job_has_a_verdict_of_its_own(web: WebClient, orders: Orders, dag: list[DagState]) -> None:
+    add_day(orders)
+    dag.append(DagState("*/15 * * * *", False, NOW + timedelta(minutes=3)))
+    for quarter in range(97):
+        moment = NOW.replace(minute=30, second=2) - quarter * timedelta(minutes=15)
+        add_log(orders, moment, JobStatus.ERROR if quarter == 0 else JobStatus.SUCCESS, **OTHER)
+    found = judged(job="sync_open_purchase_orders")
+    assert (found.level, found.headline) == ("amber", "Last run failed")
+    assert (found.expected, found.succeeded, found.errors, found.missed) == (96, 95, 1, 0)
+    assert (found.amber_at, found.red_at) == (NOW.replace(minute=46), NOW.replace(hour=10, minute=1))
+    dag.append(EVERY_FIVE_MINUTES)
+    assert (judged().level, judged().succeeded) == ("green", 288)
+
+
+@pytest.mark.parametrize("schedule", [None, "Asset", "1 day, 0:00:00"])
+def test_job_without_a_cron_schedule_is_as_good_as_its_last_run(
+    web: WebClient, orders: Orders, dag: list[DagState], schedule: str | None
+) -> None:
+    dag.append(DagState(schedule, is_paused=False))
+    job = OTHER["job_name"]
+    assert (judged(job=job).level, judged(job=job).headline) == ("unknown", "No runs yet")
+    add_log(orders, NOW - timedelta(days=3), **OTHER)
+    found = judged(job=job)
+    assert (found.level, found.headline, found.cells, found.amber_at) == ("green", "Last run succeeded", [], None)
+    assert found.sentence == "Last run succeeded · Last success 2 d ago"
+    add_log(orders, NOW - timedelta(days=2), JobStatus.ERROR, **OTHER)
+    add_log(orders, NOW - timedelta(seconds=5), JobStatus.PROCESSING, **OTHER)
+    assert (judged(job=job).level, judged(job=job).headline) == ("amber", "Last run failed")
+
+
+def test_page_shows_and_triggers_the_job_that_it_is_filtered_by(
+    web: WebClient, orders: Orders, dag: list[DagState]
+) -> None:
+    now = datetime.now(UTC)
+    add_log(orders, now - timedelta(hours=1))
+    add_log(orders, now - timedelta(seconds=20), scheduled=False, **OTHER)
+    page = web.get("/job_logs/?job=sync_open_purchase_orders").text
+    assert 'data-url="/job_logs/verdict?job=sync_open_purchase_orders"' in page
+    assert 'data-dag="sync_open_purchase_orders"' in page
+    assert "/dags/sync_open_purchase_orders" in page
+    assert 'data-level="green"' in page
+    assert 'data-level="red"' in web.get("/job_logs/").text
+    assert 'data-level="green"' in web.get("/job_logs/verdict?job=sync_open_purchase_orders").text
+    health = "/job_logs/api/health"
+    assert web.get(health, accept="*/*").status_code == 503
+    assert web.get(f"{health}?job=sync_open_purchase_orders", accept="*/*").status_code == 200
+    assert web.get(f"{health}?job=nobody_knows_it", accept="*/*").status_code == 404
+    dag.append(DagState())
+    assert "data-dag" not in web.get("/job_logs/?job=sync_open_purchase_orders").text
+    assert "data-dag" in web.get("/job_logs/").text

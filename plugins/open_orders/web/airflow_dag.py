@@ -1,4 +1,4 @@
-"""What Airflow knows about the sync's DAG: its schedule, whether it is paused, when it runs next."""
+"""What Airflow knows about a job's DAG: its schedule, whether it is paused, when it runs next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from open_orders.masking import redact
-from open_orders.web.auth import SYNC_DAG_ID
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +28,16 @@ class DagState:
 UNKNOWN = DagState()
 
 
-def read_dag_state() -> DagState:
-    """Return the state of the sync's DAG; all unknown when Airflow has not read it, or its database is away."""
+def read_dag_state(dag_id: str) -> DagState:
+    """Return the state of a DAG; all unknown when Airflow has not read it, or its database is away."""
     columns = (DagModel.timetable_summary, DagModel.is_paused, DagModel.next_dagrun_create_after)
     try:
         with create_session() as session:
-            row = session.execute(select(*columns).where(DagModel.dag_id == SYNC_DAG_ID)).one_or_none()
+            row = session.execute(select(*columns).where(DagModel.dag_id == dag_id)).one_or_none()
     except SQLAlchemyError as error:
         # The job logs are in another database: what they say is still worth showing.
         reason = redact(str(error).splitlines()[0])
-        log.warning("Airflow's database does not say how %s is scheduled: %s", SYNC_DAG_ID, reason)
+        log.warning("Airflow's database does not say how %s is scheduled: %s", dag_id, reason)
         return UNKNOWN
     if row is None:
         return UNKNOWN

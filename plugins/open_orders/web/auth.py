@@ -58,11 +58,10 @@ class Reader:
         """Return whether this user may read an area, for links to it."""
         return may_read(self.user, area)
 
-    @property
-    def may_trigger(self) -> bool:
-        """Whether Airflow lets this user trigger the sync."""
+    def may_trigger(self, dag_id: str) -> bool:
+        """Return whether Airflow lets this user trigger a DAG."""
         return get_auth_manager().is_authorized_dag(
-            method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=SYNC_DAG_ID), user=self.user
+            method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(id=dag_id), user=self.user
         )
 
 

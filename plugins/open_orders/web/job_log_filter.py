@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, literal, not_, tuple_
 
 from open_orders.job_status import JobStatus
 from open_orders.models import JobLog
+from open_orders.web.auth import SYNC_DAG_ID
 from open_orders.web.problems import BadRequestError
 from open_orders.web.reading import INTERRUPTED, interrupted_clause
 
@@ -96,11 +97,25 @@ def read_filter(
     """Return the filter of a request; raises BadRequestError for what is no status or no time."""
     if status and status not in STATUSES:
         raise BadRequestError(f"status={status}: expected one of {', '.join(STATUSES)}")
-    if "\x00" in q + job:
-        raise BadRequestError("A filter cannot hold a NUL character.")
+    _refuse_nul(q + job)
     return JobLogFilter(status, job, q.strip(), _moment("from", since), _moment("to", until))
 
 
+def read_job_name(
+    job: Annotated[str, Query(max_length=300, description=f"Name of the job; {SYNC_DAG_ID} unless given")] = "",
+) -> str:
+    """Return the job that a request is about; raises BadRequestError for what can be no name."""
+    _refuse_nul(job)
+    return job or SYNC_DAG_ID
+
+
+def _refuse_nul(text: str) -> None:
+    # No stored text holds one, and PostgreSQL takes none for a parameter.
+    if "\x00" in text:
+        raise BadRequestError("A filter cannot hold a NUL character.")
+
+
+JobName = Annotated[str, Depends(read_job_name)]
 Filter = Annotated[JobLogFilter, Depends(read_filter)]
 
 

@@ -15,7 +15,6 @@ from open_orders.execution import OUTSIDE
 from open_orders.job_status import OPEN_STATUSES, JobStatus
 from open_orders.models import JobLog, JobLogDetail
 from open_orders.settings import load_settings
-from open_orders.web.auth import SYNC_DAG_ID
 from open_orders.web.job_log_filter import STATUSES, JobLogFilter, Position, status_clause
 from open_orders.web.job_log_search import Search
 from open_orders.web.reading import INTERRUPTED, ShownStatus, interrupted_clause, is_interrupted
@@ -168,9 +167,9 @@ def read_jobs(session: Session) -> list[str]:
     return list(session.scalars(select(jobs.c.job_name).where(jobs.c.job_name.is_not(None))))
 
 
-def read_active(session: Session, now: datetime) -> str | None:
-    """Return the name of the run of the sync that is under way, if there is one."""
-    statement = select(JobLog.name).where(JobLog.job_name == SYNC_DAG_ID, IS_OPEN, ~interrupted_clause(now))
+def read_active(session: Session, job: str, now: datetime) -> str | None:
+    """Return the name of the run of a job that is under way, if there is one."""
+    statement = select(JobLog.name).where(JobLog.job_name == job, IS_OPEN, ~interrupted_clause(now))
     return session.scalar(statement.limit(1))
 
 

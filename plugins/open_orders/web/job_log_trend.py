@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from open_orders.job_status import JobStatus
 from open_orders.models import JobLog
-from open_orders.web.auth import SYNC_DAG_ID
 
 TREND_RUNS = 50
 ERRORS_SINCE = timedelta(days=7)
@@ -51,12 +50,11 @@ class Trend:
         return [bar for bar in self.bars if bar.slow]
 
 
-def read_trend(session: Session, job: str = "") -> Trend:
-    """Return the trend of a job, of the sync unless named, from its last 50 ended runs."""
-    name = job or SYNC_DAG_ID
+def read_trend(session: Session, job: str) -> Trend:
+    """Return the trend of a job from its last 50 ended runs."""
     statement = (
         select(JobLog.name, JobLog.status, JobLog.started_at, JobLog.completed_at)
-        .where(JobLog.job_name == name, JobLog.completed_at.is_not(None))
+        .where(JobLog.job_name == job, JobLog.completed_at.is_not(None))
         .order_by(JobLog.created_at.desc(), JobLog.id.desc())
         .limit(TREND_RUNS)
     )
@@ -65,7 +63,7 @@ def read_trend(session: Session, job: str = "") -> Trend:
         for log, status, started_at, completed_at in session.execute(statement)
         if completed_at
     ]
-    return Trend(name, *_draw(runs[::-1]))
+    return Trend(job, *_draw(runs[::-1]))
 
 
 def _draw(runs: list[tuple[str, bool, float]]) -> tuple[list[Bar], float | None, float | None]:

@@ -46,6 +46,7 @@ router = APIRouter()
 @router.get("/", response_class=HTMLResponse)
 def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, position: Paging) -> Response:
     """Return the job logs that the filter keeps, newest first, 25 a page."""
+    job = chosen.job or SYNC_DAG_ID
     with read() as session:
         now = datetime.now(UTC)
         found = search(session, chosen)
@@ -54,14 +55,17 @@ def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, posit
             "page": page,
             "counts": count_by_status(session, chosen, found, now),
             "jobs": read_jobs(session),
-            "active": read_active(session, now),
+            "active": read_active(session, job, now),
             "activity": read_activity(session, now),
-            "trend": read_trend(session, chosen.job),
+            "trend": read_trend(session, job),
             "shapes": read_error_shapes(session, now),
-            "verdict": read_verdict(session, now),
+            "verdict": read_verdict(session, now, job),
         }
+    # Of a job that Airflow does not know there is nothing to trigger.
+    may_trigger = (job == SYNC_DAG_ID or context["verdict"].paused is not None) and reader.may_trigger(job)
     context |= {
         "chosen": chosen,
+        "job": job,
         "statuses": STATUSES,
         "searched_since": found.since,
         "searched_messages": job_log_search.SEARCHED_MESSAGES,
@@ -71,8 +75,8 @@ def list_job_logs(request: Request, reader: JobLogsReader, chosen: Filter, posit
         "is_first": position is None,
         "back": clean_query(query_of(request)),
         "trend_size": (WIDTH, HEIGHT),
-        "may_trigger": reader.may_trigger,
         "kept": describe_rules(load_settings()),
+        "may_trigger": may_trigger,
     }
     return render(request, reader, "job_logs/list.html", title="Job Logs", **context)
 

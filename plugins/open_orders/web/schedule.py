@@ -44,5 +44,10 @@ def following(cron: str | None, moment: datetime, count: int) -> list[datetime]:
     return [times.get_next(datetime) for _ in range(count)]
 
 
+def is_known(cron: str | None) -> bool:
+    """Return whether a schedule says when runs are due; one of assets, of hand or of intervals does not."""
+    return cron is not None and croniter.is_valid(cron)
+
+
 def _valid(cron: str | None) -> str:
     return cron if cron and croniter.is_valid(cron) else DEFAULT_CRON

@@ -9,8 +9,12 @@ from fastapi.responses import JSONResponse, Response
 
 from open_orders.web import api_types
 from open_orders.web.api_types import iso, iso_utc
-from open_orders.web.auth import JOB_LOGS, JobLogsReader, require
+from open_orders.web.auth import JOB_LOGS, SYNC_DAG_ID, JobLogsReader, require
 from open_orders.web.database import read
+from open_orders.web.job_log_filter import JobName
+from open_orders.web.job_log_queries import logs_itself
+from open_orders.web.numbers import visible
+from open_orders.web.problems import NotFoundError
 from open_orders.web.rendering import render, status_word
 from open_orders.web.strip import Cell
 from open_orders.web.verdict import Verdict, read_verdict
@@ -25,12 +29,17 @@ LATEST = 5
     tags=["verdict"],
     dependencies=[Depends(require(JOB_LOGS))],
     response_model=api_types.Verdict,
-    responses={503: {"description": "The same, while the sync does not work", "model": api_types.Verdict}},
+    responses={503: {"description": "The same, while the job does not work", "model": api_types.Verdict}},
 )
-def health() -> Response:
-    """Return 200 while the sync works (green, amber), else 503: red, no run yet, orders database unreachable."""
+def health(job: JobName) -> Response:
+    """Return 200 while the job works (green, amber), else 503: red, no run yet, orders database unreachable.
+
+    Of another job than the sync of the open orders 404 until it has a job log.
+    """
     with read() as session:
-        verdict = read_verdict(session, datetime.now(UTC))
+        if job != SYNC_DAG_ID and not logs_itself(session, job):
+            raise NotFoundError(f"There is no job {visible(job)} with a job log.")
+        verdict = read_verdict(session, datetime.now(UTC), job)
     return JSONResponse(describe(verdict), 200 if verdict.sync_is_usable else 503)
 
 
@@ -40,7 +49,7 @@ def panel(reader: JobLogsReader) -> api_types.Panel:
     with read() as session:
         now = datetime.now(UTC)
         verdict = read_verdict(session, now)
-        latest = read_latest(session, LATEST)
+        latest = read_latest(session, SYNC_DAG_ID, LATEST)
     return {
         **describe(verdict),
         "cells": [_describe_cell(cell) for cell in verdict.cells],
@@ -50,10 +59,10 @@ def panel(reader: JobLogsReader) -> api_types.Panel:
 
 
 @router.get("/verdict", include_in_schema=False)
-def fragment(request: Request, reader: JobLogsReader) -> Response:
+def fragment(request: Request, reader: JobLogsReader, job: JobName) -> Response:
     """Return the verdict's part of a page, for a page that is open to bring it up to date."""
     with read() as session:
-        verdict = read_verdict(session, datetime.now(UTC))
+        verdict = read_verdict(session, datetime.now(UTC), job)
     return render(request, reader, "verdict.html", verdict=verdict)
 
 
