@@ -11,5 +11,6 @@ COPY --chown=airflow:root include /opt/airflow/include
 COPY --chown=airflow:root bin/migrate /opt/airflow/bin/migrate
 COPY --chown=airflow:root bin/roles /opt/airflow/bin/roles
 COPY --chown=airflow:root bin/permissions /opt/airflow/bin/permissions
+COPY --chown=airflow:root bin/check /opt/airflow/bin/check
 
 ENV PYTHONPATH=/opt/airflow/plugins

@@ -1,4 +1,4 @@
-"""Airflow's command line and psql for a sandbox that runs, from another terminal.
+"""Airflow's command line, psql and bin/check for a sandbox that runs, from another terminal.
 
 bin/airflow dags trigger sync_open_orders
 bin/orders -c 'SELECT name, status FROM job_logs ORDER BY id DESC LIMIT 5'
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from sandbox.connections import parse_connection
 from sandbox.postgres import BINARIES, find_binary
-from sandbox.state import State, find_state_root
+from sandbox.state import REPOSITORY, State, find_state_root
 
 
 def remember_environment(state: State, environment: Mapping[str, str]) -> None:
@@ -37,7 +37,12 @@ def read_environment() -> tuple[State, dict[str, str]]:
 
 
 def main(program: str, arguments: list[str]) -> NoReturn:
-    """Become `airflow` or `psql` in the sandbox's environment; exits with 3 when there is no sandbox."""
+    """Become `airflow` or `psql` in the sandbox's environment; exits with 3 when there is no sandbox.
+
+    `check` is also of use without one: for the deployment that the environment describes.
+    """
+    if program == "check":
+        _check(arguments)
     _, remembered = read_environment()
     environment = {**os.environ, **remembered}
     if program == "airflow":
@@ -47,6 +52,16 @@ def main(program: str, arguments: list[str]) -> NoReturn:
     address, environment["PGPASSWORD"] = orders.to_conninfo(with_password=False), orders.password
     psql = str(find_binary(max(BINARIES), "psql"))
     os.execvpe(psql, [psql, "--dbname", address, *arguments], environment)
+
+
+def _check(arguments: list[str]) -> NoReturn:
+    state = State(find_state_root())
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins")}
+    if state.environment_file.exists() and not os.environ.get("AIRFLOW_CONN_ORDERS_DB"):
+        _, remembered = read_environment()
+        environment |= remembered
+        print(f"Sandbox {state.root}", flush=True)
+    os.execvpe(sys.executable, [sys.executable, "-m", "open_orders.check", *arguments], environment)
 
 
 if __name__ == "__main__":

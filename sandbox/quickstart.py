@@ -235,6 +235,7 @@ class Quickstart:
         say(f"  Orders database  {orders}, user {orders.login}")
         say(f"  Logs             {self._state.logs_dir}")
         say("  Another terminal  bin/airflow is Airflow's command line for this sandbox, bin/orders is psql")
+        say("                    bin/check says whether all is as it should be")
         say("\n  A new run comes every five minutes. Ctrl-C stops everything.\n")
         try:
             while True:

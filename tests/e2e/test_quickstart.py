@@ -91,6 +91,28 @@ def test_trigger_from_the_command_line_takes_its_parameters(running: RunningSand
     assert log["imported"] == running.query("SELECT count(*) FROM open_orders")[0]["count"]
 
 
+def test_check_finds_nothing_wrong_and_shows_the_first_orders(running: RunningSandbox) -> None:
+    done = subprocess.run(
+        [ROOT / "bin" / "check"], capture_output=True, text=True, env=running.environment, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in (
+        "✓ Connection orders_db: PostgreSQL ",
+        "✓ The role of orders_db_web has the rights that it needs",
+        "✓ Connection erp_mssql: ",
+        "✓ The query open_orders.sql has the 17 columns of open_orders",
+        "row 1: order_number '",
+        "its database (postgresql at 127.0.0.1:",
+        "✓ The DAG sync_open_orders is there and not paused: */5 * * * *",
+        "✓ Job Logs and Open Orders can be read by: Viewer, User, Op, Admin, Open Orders Viewer",
+        "Nothing is wrong",
+    ):
+        assert said in done.stdout, said
+    for name in ("AIRFLOW_CONN_ORDERS_DB", "AIRFLOW_CONN_ORDERS_DB_WEB", "AIRFLOW_CONN_ERP_MSSQL"):
+        password = running.airflow_environment[name].split("://")[1].split("@")[0].split(":")[1]
+        assert password not in done.stdout + done.stderr
+
+
 def test_trigger_with_a_bad_parameter_is_refused(running: RunningSandbox) -> None:
     done = running.airflow(
         "dags", "trigger", "sync_open_orders", "--run-id", "bad", "-c", json.dumps({"batch_size": "many"})

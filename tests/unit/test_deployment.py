@@ -202,7 +202,8 @@ def test_image_has_the_airflow_that_requirements_pin() -> None:
 
 def test_image_has_everything_that_production_needs_and_its_context_no_more() -> None:
     copied = re.findall(r"^COPY --chown=airflow:root (\S+) /opt/airflow/\1$", (ROOT / "Dockerfile").read_text(), re.M)
-    production = ["requirements.txt", "dags", "plugins", "include", "bin/migrate", "bin/roles", "bin/permissions"]
+    commands = [f"bin/{name}" for name in ("migrate", "roles", "permissions", "check")]
+    production = ["requirements.txt", "dags", "plugins", "include", *commands]
     assert copied == production
     assert all((ROOT / path).exists() for path in copied)
     ignore = (ROOT / ".dockerignore").read_text().splitlines()

@@ -225,13 +225,21 @@ def _orders_rights(
     pipeline: str, reader: str, tables: list[str], readable: list[str], *, shared: bool
 ) -> Iterator[tuple[str, str, str, bool]]:
     """Yield (role, object, privilege, wanted)."""
-    for role in (pipeline, reader):
-        yield role, "database", "CONNECT", True
-        yield role, "database", "CREATE", False
-        yield role, "schema", "USAGE", True
-        yield role, "schema", "CREATE", role == pipeline
-        if not shared:
-            yield role, "database", "TEMPORARY", False
+    yield pipeline, "database", "CONNECT", True
+    yield pipeline, "database", "CREATE", False
+    yield pipeline, "schema", "USAGE", True
+    yield pipeline, "schema", "CREATE", True
+    if not shared:
+        yield from ((role, "database", "TEMPORARY", False) for role in (pipeline, reader))
+    yield from reader_rights(reader, tables, readable)
+
+
+def reader_rights(reader: str, tables: list[str], readable: list[str]) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield (role, object, privilege, wanted) of the pages' role, of which `tables` there are."""
+    yield reader, "database", "CONNECT", True
+    yield reader, "database", "CREATE", False
+    yield reader, "schema", "USAGE", True
+    yield reader, "schema", "CREATE", False
     for table in tables:
         yield reader, table, "SELECT", table in readable
         for privilege in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"):

@@ -35,18 +35,20 @@ def give_permissions() -> None:
     with get_application_builder() as application_builder:
         security: Any = application_builder.sm
         security.bulk_sync_roles(grants())
-        missing = _missing(security)
+        missing = find_missing(security)
     if missing:
         # The security manager logs its errors and goes on.
         raise RuntimeError(f"Not given, see the log above: {', '.join(missing)}")
 
 
-def _missing(security: Any) -> list[str]:
+def find_missing(security: Any) -> list[str]:
+    """Return which permissions are not given, in words; security is Flask-AppBuilder's security manager."""
     security.session.expire_all()
     missing: list[str] = []
     for grant in grants():
         role = security.find_role(grant["role"])
-        given = {(permission.action.name, permission.resource.name) for permission in role.permissions}
+        permissions = role.permissions if role else ()
+        given = {(permission.action.name, permission.resource.name) for permission in permissions}
         missing += [
             f"{grant['role']}: {_words(permission)}" for permission in grant["perms"] if permission not in given
         ]
