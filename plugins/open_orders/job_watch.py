@@ -9,7 +9,7 @@ from open_orders.statements import load_statement
 
 
 def look_after_all(log: JobLogHook) -> int:
-    """Close dead job logs, look after every job that logs itself, and return how many there are.
+    """Close dead job logs, look after every job that logs itself, report its metrics, and return how many there are.
 
     A job whose DAG Airflow no longer has is left alone. One that is a process of its own can fail and recover; when it
     should run, nobody knows.
@@ -22,4 +22,5 @@ def look_after_all(log: JobLogHook) -> int:
         outlook = log.execution.outlook(job_name)
         if outlook is not None or run_id.startswith(OUTSIDE):
             alerts.look_after(log, job_name, outlook)
+    log.report_last_successes()
     return len(jobs)

@@ -19,6 +19,7 @@ from airflow.sdk.observability.metrics import otel_logger, stats_utils
 from opentelemetry import metrics as otel_metrics
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from open_orders import job_watch
 from open_orders.execution import Execution, RunState
 from open_orders.job_log_hook import JobLogHook
 from open_orders.metrics import METRICS
@@ -121,6 +122,18 @@ def test_logs_that_others_close_are_counted_and_every_jobs_last_success_can_be_r
             "airflow.job_log.a_job___.last_success",
             "airflow.job_log.a_job___.success_age",
         }
+
+
+def test_watch_over_the_jobs_reports_when_each_last_succeeded(
+    statsd: StatsdReceiver, orders: psycopg.Connection[Any], execution: MakeExecution
+) -> None:
+    with JobLogHook().job(execution()):
+        pass
+    statsd.lines()
+    with JobLogHook().unlogged(execution(dag_id="watch_jobs")) as log:
+        job_watch.look_after_all(log)
+    prefix = "airflow.job_log.sync_open_orders."
+    assert set(statsd.lines()) == {f"{prefix}last_success", f"{prefix}success_age"}
 
 
 def test_success_that_is_rolled_back_is_not_reported(
