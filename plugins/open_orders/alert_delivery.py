@@ -30,7 +30,7 @@ class AlertNotifier(AppriseNotifier):
 
     def notify(self, context: Any) -> None:  # noqa: ARG002 - as Airflow calls it
         """Send the message; raises AlertError when it reached nobody. `missed` has the others, each with the reason."""
-        receivers = self._read_receivers()
+        receivers = read_receivers(self.apprise_conn_id)
         result = receivers.notify(
             body=self.body,
             title=self.title or "",
@@ -43,28 +43,30 @@ class AlertNotifier(AppriseNotifier):
         if not result.success_count:
             raise AlertError("; ".join(self.missed) or f"no receiver of the connection {self.apprise_conn_id} fits")
 
-    def _read_receivers(self) -> Apprise:
-        hook: AppriseHook = self.hook
-        connection = hook.get_connection(self.apprise_conn_id)
-        hide_secrets(connection)
-        try:
-            config = hook.get_config_from_conn(connection)
-            services = config if isinstance(config, list) else [config]
-            for service in services:
-                hide_address(service["path"])
-            receivers = Apprise()
-            hook.set_config_from_conn(connection, receivers)
-        except (KeyError, TypeError, ValueError) as error:
-            raise AlertError(
-                f"The connection {self.apprise_conn_id} can't be used ({type(error).__name__}): expected the type "
-                'apprise and the extra {"config": [{"path": "a URL of Apprise"}]}'
-            ) from None
-        if len(receivers) < len(services):
-            raise AlertError(
-                f"The connection {self.apprise_conn_id} names {len(services)} receivers, of which Apprise takes "
-                f"{len(receivers)}: check their addresses"
-            )
-        return receivers
+
+def read_receivers(connection_id: str = CONNECTION) -> Apprise:
+    """Return whom the connection names; raises AlertError when it can't be used."""
+    hook = AppriseHook(connection_id)
+    connection = hook.get_connection(connection_id)
+    hide_secrets(connection)
+    try:
+        config = hook.get_config_from_conn(connection)
+        services = config if isinstance(config, list) else [config]
+        for service in services:
+            hide_address(service["path"])
+        receivers = Apprise()
+        hook.set_config_from_conn(connection, receivers)
+    except (KeyError, TypeError, ValueError) as error:
+        raise AlertError(
+            f"The connection {connection_id} can't be used ({type(error).__name__}): expected the type "
+            'apprise and the extra {"config": [{"path": "a URL of Apprise"}]}'
+        ) from None
+    if len(receivers) < len(services):
+        raise AlertError(
+            f"The connection {connection_id} names {len(services)} receivers, of which Apprise takes "
+            f"{len(receivers)}: check their addresses"
+        )
+    return receivers
 
 
 def has_receivers(connection_id: str = CONNECTION) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from airflow.models.dagbundle import DagBundleModel
 from airflow.models.errors import ParseImportError
 from airflow.utils.session import create_session
 
-from open_orders.check import airflow_itself, orders_database, source
+from open_orders.check import airflow_itself, alerts, orders_database, source
 from open_orders.check.__main__ import main
 from open_orders.check.findings import Check, Finding, Outcome, run
 from open_orders.contract import OPEN_ORDERS
@@ -23,6 +24,7 @@ from open_orders.settings import load_settings
 from sandbox.tds.scripted_engine import make_result
 from tests.integration.database_roles import Site, make_site
 from tests.integration.erp import QUERY, Erp, order, orders_of
+from tests.integration.receiver import TOKEN, Receiver
 
 
 @pytest.fixture
@@ -235,6 +237,30 @@ def test_dags_that_are_missing_paused_or_broken_are_told(airflows_tables: None) 
     assert "✗ The DAG sync_open_orders is paused: no run starts by itself" in said
     assert "→ Run: airflow dags unpause sync_open_orders" in said
     assert "✓ The DAG maintain_job_logs is there and not paused" in said
+
+
+def test_receivers_of_alerts_are_named_and_sent_a_message_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(*, try_them: bool, **config: Any) -> str:
+        monkeypatch.setenv("AIRFLOW_CONN_ALERTS", json.dumps({"conn_type": "apprise", "extra": json.dumps(config)}))
+        return lines(lambda: alerts.check_receivers(try_them=try_them))
+
+    monkeypatch.delenv("AIRFLOW_CONN_ALERTS", raising=False)
+    assert "– No Airflow connection alerts: nobody is told" in lines(lambda: alerts.check_receivers(try_them=True))
+    with Receiver() as works, Receiver(status=500) as refuses:
+        both = [{"path": f"json://127.0.0.1:{receiver.port}/{TOKEN}"} for receiver in (works, refuses)]
+        said = check(try_them=False, config=both)
+        assert "– Alerts go to: JSON, JSON" in said
+        assert works.titles == []
+        said += check(try_them=True, config=both)
+        assert works.titles == ["Test of the alerts"]
+        assert "✗ The test message did not reach JSON" in said
+        assert "✓ 1 of 2 receivers took a test message" in said
+        said += check(try_them=True, config=both[1:])
+        assert "✗ The test message reached nobody: JSON" in said
+        assert "can't be used (KeyError)" in check(try_them=True, configuration=both)
+        said += check(try_them=False, config=[both[0], {"path": "nonsense://x"}])
+        assert "names 2 receivers, of which Apprise takes 1" in said
+    assert TOKEN not in said
 
 
 def test_command_ends_with_1_when_something_is_wrong_and_says_how_much(

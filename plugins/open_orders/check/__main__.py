@@ -1,7 +1,7 @@
 """Check a deployment before its first use, and whenever something is odd: a line for each thing, and what to do.
 
-Nothing is written. A line begins with ✓ (fine), ✗ (wrong) or – (worth knowing, or not checked). The exit code is 1 when
-something is wrong.
+Nothing is written, and nothing sent but a message to the receivers of alerts with --send-test-alert. A line begins with
+✓ (fine), ✗ (wrong) or – (worth knowing, or not checked). The exit code is 1 when something is wrong.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help="the source's Airflow connection (default: %(default)s)",
     )
     parser.add_argument("--table", help="check the query and contract of this table only")
+    parser.add_argument("--send-test-alert", action="store_true", help="send a message to all receivers of alerts")
     return parser.parse_args(arguments)
 
 
