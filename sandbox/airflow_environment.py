@@ -26,6 +26,7 @@ def build_airflow_environment(
     orders_web_uri: str = "",
     erp_uri: str,
     web_port: int,
+    host: str = HOST,
     dags_dir: Path = REPOSITORY / "dags",
     base: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
@@ -38,6 +39,7 @@ def build_airflow_environment(
         orders_web_uri: value of AIRFLOW_CONN_ORDERS_DB_WEB; without one the pages use orders_uri.
         erp_uri: value of AIRFLOW_CONN_ERP_MSSQL.
         web_port: where the api-server listens and the tasks find it.
+        host: the address of that.
         dags_dir: the folder of DAG files.
         base: what the processes inherit, except settings of another Airflow.
     """
@@ -49,11 +51,11 @@ def build_airflow_environment(
     }
     options = {
         f"AIRFLOW__{section.upper()}__{name.upper()}": str(value)
-        for section, values in _build_options(state, metadata_dsn, web_port, dags_dir).items()
+        for section, values in _build_options(state, metadata_dsn, host, web_port, dags_dir).items()
         for name, value in values.items()
     }
     # Tasks reach the api-server over HTTP on this host, which is no business of a company's proxy.
-    no_proxy = ",".join(filter(None, [base.get("NO_PROXY", base.get("no_proxy", "")), HOST, "localhost"]))
+    no_proxy = ",".join(filter(None, [base.get("NO_PROXY", base.get("no_proxy", "")), host, "localhost"]))
     return (
         inherited
         | options
@@ -83,8 +85,10 @@ def leave_to_api_server(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in unneeded}
 
 
-def _build_options(state: State, metadata_dsn: str, web_port: int, dags_dir: Path) -> dict[str, dict[str, object]]:
-    web_url = f"http://{HOST}:{web_port}"
+def _build_options(
+    state: State, metadata_dsn: str, host: str, web_port: int, dags_dir: Path
+) -> dict[str, dict[str, object]]:
+    web_url = f"http://{host}:{web_port}"
     log_dir = state.logs_dir / "airflow"
     return {
         "core": {
@@ -109,7 +113,7 @@ def _build_options(state: State, metadata_dsn: str, web_port: int, dags_dir: Pat
         },
         "api": {
             "base_url": web_url,
-            "host": HOST,
+            "host": host,
             "port": web_port,
             "workers": 1,
             "secret_key": state.read_secret("api_secret_key", make_signing_key),

@@ -15,6 +15,7 @@ from tests.faults.plant import Plant
 from tests.faults.reader import Reader
 
 HERE = Path(__file__).parent
+PACKAGES = ("apache-airflow", "celery", "psycopg", "pymssql")
 # What runs without --all, within the time of bin/test.
 PART = {
     "test_task_is_repeated[publish, among the rows]",
@@ -57,26 +58,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             place = item.name.partition("[")[2].removesuffix("]")
             # User properties reach the report also from another process.
             item.user_properties.append(("cell", [marker.args[0], place]))
+            item.user_properties.append(("deployment", marker.kwargs.get("deployment", report.DEPLOYMENTS[0])))
     if config.getoption("--resume-matrix"):
-        kept = report.Matrix.load(config.cache)
-        done = [item for item in items if kept.held(dict(item.user_properties).get("cell", ("", "")))]
+        kept = [report.Matrix.load(deployment, config.cache) for deployment in report.DEPLOYMENTS]
+        done = [item for item in items if any(matrix.held(dict(item.user_properties)) for matrix in kept)]
         config.hook.pytest_deselected(items=done)
         items[:] = [item for item in items if item not in done]
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    matrix = report.Matrix.load(config.cache) if config.getoption("--resume-matrix") else report.Matrix()
-    for outcome in ("passed", "failed", "error"):
-        for result in terminalreporter.stats.get(outcome, []):
-            matrix.add(dict(getattr(result, "user_properties", ())), held=outcome == "passed")
-    if not matrix.cells:
-        return
-    matrix.goes += 1
-    terminalreporter.section("fault matrix")
+    for deployment in report.DEPLOYMENTS:
+        resumed = config.getoption("--resume-matrix")
+        matrix = report.Matrix.load(deployment, config.cache) if resumed else report.Matrix(deployment)
+        added = False
+        for outcome in ("passed", "failed", "error"):
+            for result in terminalreporter.stats.get(outcome, []):
+                added |= matrix.add(dict(getattr(result, "user_properties", ())), held=outcome == "passed")
+        if added:
+            matrix.goes += 1
+            _tell(matrix, terminalreporter, config)
+
+
+def _tell(matrix: report.Matrix, terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the matrix, keep it for a later go, and write its tables where that is asked for."""
+    terminalreporter.section(f"fault matrix of {matrix.deployment}")
     for line in matrix.summarize():
         terminalreporter.write_line(line)
     if config.getoption("--all"):
         matrix.store(config.cache)
     if file := config.getoption("--write-matrix"):
-        packages = ", ".join(f"{name} {version(name)}" for name in ("apache-airflow", "psycopg", "pymssql"))
+        packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
         matrix.write_tables(Path(file), f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}")

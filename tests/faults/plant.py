@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Any, Self
@@ -73,14 +74,17 @@ def task_policy(task):
 class Plant:
     """A running deployment, reached as its users, its readers and its faults reach it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: str = HOST, server_settings: Mapping[str, str] | None = None) -> None:
+        """`host` is the address of this machine at which all servers are found; the PostgreSQLs get more settings."""
+        self.host = host
         self.state = State(directory / "state")
         self.state.create_directories()
-        self.metadata_server = EmbeddedPostgres(self.state.postgres_dir, settings={"fsync": "off"})
+        settings = {"fsync": "off", **(server_settings or {})}
+        self.metadata_server = EmbeddedPostgres(self.state.postgres_dir, settings=settings)
         # On one port for good: it is stopped and started again.
-        self.orders_server = EmbeddedPostgres(directory / "orders", find_free_port(), settings={"fsync": "off"})
-        self.erp = source.make_connection(self.state)
-        self.airflow = Airflow(f"http://{HOST}:{find_free_port()}", {"admin": self.state.read_secret("admin_password")})
+        self.orders_server = EmbeddedPostgres(directory / "orders", find_free_port(), settings=settings)
+        self.erp = replace(source.make_connection(self.state), host=host)
+        self.airflow = Airflow(f"http://{host}:{find_free_port()}", {"admin": self.state.read_secret("admin_password")})
         self.environment: dict[str, str] = {}
         self._running: list[Processes] = []
         self._random = random.Random(1207)
@@ -103,43 +107,55 @@ class Plant:
             server.start()
             for database in databases:
                 server.create_database(database)
-        airflow = roles.connect_as(roles.AIRFLOW, self.state, self.metadata_server, "airflow")
+        airflow = self._uri_of(roles.AIRFLOW, self.metadata_server, "airflow")
         self.environment = build_airflow_environment(
             self.state,
-            metadata_dsn=airflow.to_uri().replace("postgres://", "postgresql://"),
-            orders_uri=roles.connect_as(roles.PIPELINE, self.state, self.orders_server, "orders").to_uri(),
-            orders_web_uri=roles.connect_as(roles.WEB, self.state, self.orders_server, "orders").to_uri(),
+            metadata_dsn=airflow.replace("postgres://", "postgresql://"),
+            orders_uri=self._uri_of(roles.PIPELINE, self.orders_server, "orders"),
+            orders_web_uri=self._uri_of(roles.WEB, self.orders_server, "orders"),
             # As short as a stall on purpose can be told from a busy machine.
             erp_uri=f"{self.erp.to_uri()}?timeout=8",
             web_port=httpx.URL(self.airflow.url).port or 0,
+            host=self.host,
         )
-        self.environment |= SHORTENED
+        self.environment |= SHORTENED | self._settings()
         self._write_policy(max_active_runs=1)
         for server, database in ((self.metadata_server, "airflow"), (self.orders_server, "orders")):
             as_administrator = dict(roles.build_administrator_environment(server))
             self._command("open_orders.roles", database, **as_administrator).wait()
-        self.execute_metadata(f"ALTER ROLE {roles.AIRFLOW} SET idle_in_transaction_session_timeout = '{IDLE_LIMIT_S}s'")
         migrations = [self._command("open_orders.migrations"), self._command("airflow", "db", "migrate")]
         stand_in = source.build_stand_in_environment(
             self.erp, roles.connect_as_superuser(self.metadata_server, "erp"), self.state.faults_file
         )
-        self._start_processes(["sqlserver"], self.environment | dict(stand_in))
+        self._start_processes(["sqlserver"], self.environment | {"SANDBOX_TDS_HOST": self.host} | dict(stand_in))
         source.await_login(self.erp, self.check)
         source.ensure_sample(self.erp, ROWS)
         for migration in migrations:
             migration.wait()
+        # Not before: a migration on a busy machine is idle for longer.
+        self.execute_metadata(f"ALTER ROLE {roles.AIRFLOW} SET idle_in_transaction_session_timeout = '{IDLE_LIMIT_S}s'")
         arguments = ["airflow", "users", "create", "--username", "admin", "--role", "Admin"]
         arguments += ["--firstname", "A", "--lastname", "A", "--email", "a@example.com"]
         self._command(*arguments, answers=[self.airflow.passwords["admin"]] * 2).wait()
         self._command("open_orders.web.permissions").wait()
         self.execute((HERE / "breakpoints.sql").read_text())
-        self._start_processes(list(PROCESSES), self.environment)
+        self._start_airflow()
         self.await_healthy()
         self.await_true(self._dag_is_known, START_TIMEOUT_S, "the DAG")
         self.call("PATCH", f"dags/{DAG}", {"is_paused": False})
         self.trigger("first")
         assert self.await_run_end("first") == "success", self.messages_of("first")
         self.await_true(lambda: not self.active_runs(), START_TIMEOUT_S, "the end of the scheduled run")
+
+    def _settings(self) -> dict[str, str]:
+        """Return more variables of Airflow's processes."""
+        return {}
+
+    def _start_airflow(self) -> None:
+        self._start_processes(list(PROCESSES), self.environment)
+
+    def _uri_of(self, role: str, server: EmbeddedPostgres, database: str) -> str:
+        return replace(roles.connect_as(role, self.state, server, database), host=self.host).to_uri()
 
     def _write_policy(self, max_active_runs: int) -> None:
         file = self.state.airflow_home / "config" / "airflow_local_settings.py"

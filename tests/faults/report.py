@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -11,43 +11,50 @@ import pytest
 
 from tests.faults.points import POINTS
 
-TABLES_BEGIN, TABLES_END = "<!-- matrix begins -->", "<!-- matrix ends -->"
-CACHE_KEY = "faults/matrix"
+# A deployment each, with tables of its own: the faults of tests on the same plant.
+DEPLOYMENTS = ("one machine", "Celery workers")
+BEGIN, END = "<!-- matrix of {} begins -->", "<!-- matrix of {} ends -->"
+CACHE_KEY = "faults/matrix of {}"
 POINT_NAMES = [point.name for point in POINTS]
 
 
 @dataclass
 class Matrix:
-    """What became of each cell: (fault, where it struck) and whether everything held."""
+    """What became of each cell of a deployment: (fault, where it struck) and whether everything held."""
 
+    deployment: str
     cells: dict[tuple[str, str], bool] = field(default_factory=dict)
     reads: int = 0
     worst_wait_s: float = 0
     goes: int = 0
 
     @classmethod
-    def load(cls, cache: pytest.Cache) -> Self:
+    def load(cls, deployment: str, cache: pytest.Cache) -> Self:
         """Return what earlier goes left in pytest's cache."""
-        kept = cache.get(CACHE_KEY, {"cells": []})
+        kept = cache.get(CACHE_KEY.format(deployment), {"cells": [], "deployment": deployment})
         return cls(**kept | {"cells": {(fault, place): held for fault, place, held in kept["cells"]}})
 
     def store(self, cache: pytest.Cache) -> None:
         """Keep it for a later go."""
         cells = [[fault, place, held] for (fault, place), held in self.cells.items()]
-        cache.set(CACHE_KEY, vars(self) | {"cells": cells})
+        cache.set(CACHE_KEY.format(self.deployment), vars(self) | {"cells": cells})
 
-    def held(self, cell: Sequence[str]) -> bool:
-        """Whether this cell was tried, and everything held."""
-        return self.cells.get((cell[0], cell[1]), False)
+    def held(self, properties: Mapping[str, Any]) -> bool:
+        """Whether the cell of a test with these properties was tried, and everything held."""
+        return self._has(properties) and self.cells.get(tuple(properties["cell"]), False)
 
-    def add(self, properties: Mapping[str, Any], *, held: bool) -> None:
-        """Take in the properties of a test, if it is one of a cell."""
-        if "cell" not in properties:
-            return
+    def add(self, properties: Mapping[str, Any], *, held: bool) -> bool:
+        """Take in the properties of a test, if it is one of a cell of this deployment."""
+        if not self._has(properties):
+            return False
         fault, place = properties["cell"]
         self.cells[fault, place] = held
         self.reads += properties.get("reads", 0)
         self.worst_wait_s = max(self.worst_wait_s, properties.get("worst_wait_s", 0))
+        return True
+
+    def _has(self, properties: Mapping[str, Any]) -> bool:
+        return properties.get("deployment") == self.deployment
 
     def summarize(self) -> list[str]:
         """Return a line for each fault: cells held of cells tried, and where it did not hold."""
@@ -60,13 +67,14 @@ class Matrix:
         return [*lines, f"{sum(self.cells.values()):3} of {len(self.cells):3} held   in all", self._describe_readers()]
 
     def write_tables(self, file: Path, environment: str) -> None:
-        """Replace what is between the two marks in the file."""
-        before, _, rest = file.read_text().partition(TABLES_BEGIN)
-        _, _, after = rest.partition(TABLES_END)
+        """Replace what is between this deployment's two marks in the file."""
+        begin, end = BEGIN.format(self.deployment), END.format(self.deployment)
+        before, _, rest = file.read_text().partition(begin)
+        _, _, after = rest.partition(end)
         goes = f", in {self.goes} goes" if self.goes > 1 else ""
         counts = f"{sum(self.cells.values())} of {len(self.cells)} cells held{goes}"
         held = f"{counts}. {self._describe_readers()} ({environment})"
-        lines = [TABLES_BEGIN, "", held, "", *self._table_of_points(), "", *self._table_of_others(), "", TABLES_END]
+        lines = [begin, "", held, "", *self._table_of_points(), "", *self._table_of_others(), "", end]
         file.write_text(before + "\n".join(lines) + after)
 
     def _describe_readers(self) -> str:
