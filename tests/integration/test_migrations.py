@@ -32,9 +32,15 @@ ROWS = {
     "open_order_changes": """INSERT INTO open_order_changes (contract, job_log_id, kind, key)
         VALUES ('open_orders', 1, 'new', '{}')""",
     "source_columns": "INSERT INTO source_columns VALUES ('open_orders', 'quantity_open', 'text', 'decimal', now())",
+    "job_alerts": "INSERT INTO job_alerts (job_name, state) VALUES ('a job', 'well')",
 }
 # Which of them which revision brought.
-ADDED = {"0002": ("open_orders", "rejected_orders"), "0003": ("open_order_changes",), "0006": ("source_columns",)}
+ADDED = {
+    "0002": ("open_orders", "rejected_orders"),
+    "0003": ("open_order_changes",),
+    "0006": ("source_columns",),
+    "0008": ("job_alerts",),
+}
 
 
 @pytest.fixture

@@ -36,5 +36,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it; a job that is broken at the next upgrade is told once more."""
+    """Drop it; how each job stood is lost, and one that is broken at the next upgrade is told once more."""
     op.drop_table("job_alerts")
