@@ -1,4 +1,4 @@
-"""The Airflow plugin: where Airflow mounts our web apps, and where its UI shows them. Nothing else."""
+"""The Airflow plugin: where Airflow mounts our web apps and shows them in its UI, and what it tells us of. No more."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from open_orders import preload
 from open_orders.web.bare_addresses import BareAddresses
 from open_orders.web.lazy_app import LazyApp
 from open_orders.web.navigation import build_external_views, build_react_apps
@@ -30,3 +31,4 @@ class OpenOrdersPlugin(AirflowPlugin):
         {"name": "Navigation only for who may read", "middleware": PluginFilter},
         {"name": "Our addresses without a slash at the end", "middleware": BareAddresses},
     ]
+    listeners: list[Any] = [preload]  # noqa: RUF012 - Airflow declares it so

@@ -41,6 +41,7 @@ class Options:
 
     rows: open order lines of a new sample ERP; None for the default.
     faults: how the stand-in misbehaves during this start.
+    dags_dir: the folder of DAG files.
     """
 
     once: bool = False
@@ -48,6 +49,17 @@ class Options:
     port: int = 8080
     reset: bool = False
     faults: Mapping[str, Any] = field(default_factory=dict)
+    dags_dir: Path = REPOSITORY / "dags"
+
+
+@dataclass(frozen=True)
+class Running:
+    """What is up: Airflow, with its environment, and the two databases' connections."""
+
+    api: AirflowApi
+    environment: Mapping[str, str]
+    orders: Connection
+    erp: Connection
 
 
 class Quickstart:
@@ -83,6 +95,20 @@ class Quickstart:
                     processes.request_stop()
 
     def _run(self, cleanup: ExitStack) -> Outcome:
+        running = self.start(cleanup)
+        outcome = show_first_run(
+            running.api,
+            running.environment,
+            running.orders.to_conninfo(),
+            self._state.logs_dir,
+            lambda: self._change_source(running.erp),
+        )
+        if not self._options.once:
+            self._stay(running.orders)
+        return outcome
+
+    def start(self, cleanup: ExitStack) -> Running:
+        """Bring everything up; `cleanup` brings it down."""
         self._clear_the_way(cleanup)
         postgres = self._start_postgres(cleanup)
         # As the pipeline's role, also to follow the first run: what the quickstart shows works with its rights.
@@ -90,17 +116,7 @@ class Quickstart:
         erp = self._own_erp or source.make_connection(self._state)
         environment = self._build_environment(postgres, orders, erp)
         self._prepare(cleanup, postgres, erp, environment)
-        api = self._start_airflow(cleanup, environment)
-        outcome = show_first_run(
-            api,
-            environment,
-            orders.to_conninfo(),
-            self._state.logs_dir,
-            lambda: self._change_source(erp),
-        )
-        if not self._options.once:
-            self._stay(orders)
-        return outcome
+        return Running(self._start_airflow(cleanup, environment), environment, orders, erp)
 
     def _clear_the_way(self, cleanup: ExitStack) -> None:
         stopped = stop_recorded(self._state.processes_file) + len(stop_leftovers(self._state.postgres_dir))
@@ -145,6 +161,7 @@ class Quickstart:
             orders_web_uri=web_uri,
             erp_uri=os.environ["AIRFLOW_CONN_ERP_MSSQL"] if self._own_erp else erp.to_uri(),
             web_port=self._options.port,
+            dags_dir=self._options.dags_dir,
         )
         remember_environment(self._state, environment)
         return environment
