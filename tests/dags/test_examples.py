@@ -51,5 +51,8 @@ def test_the_page_on_a_second_job_shows_the_examples_as_they_are() -> None:
     sync = (EXAMPLES / "open_purchase_orders" / "dags" / "sync_open_purchase_orders.py").read_text()
     for line in filter(None, sync.split('"""')[2].splitlines()):
         assert line in page
-    for file in (file for file in EXAMPLES.rglob("*") if file.suffix in (".py", ".sql")):
+    # The queries for other ERPs have a page of their own, docs/fit.md.
+    for file in (
+        file for file in EXAMPLES.rglob("*") if file.suffix in (".py", ".sql") and file.parent.name != "queries"
+    ):
         assert str(file.relative_to(EXAMPLES.parent)) in page or file.name in page
