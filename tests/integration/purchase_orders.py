@@ -23,6 +23,25 @@ COLUMN_TYPES = {
     "source_updated_at": "datetime2(6)",
 }
 
+# The tables that the example's query reads, with three open lines, one of them without an order number.
+ERP_STATEMENTS = (
+    "CREATE TABLE dbo.Suppliers (SupplierId int NOT NULL PRIMARY KEY, SupplierCode nvarchar(20) NOT NULL,"
+    " SupplierName nvarchar(120) NOT NULL)",
+    "CREATE TABLE dbo.PurchaseOrders (PurchaseOrderId int NOT NULL PRIMARY KEY, OrderNumber varchar(20) NOT NULL,"
+    " SupplierId int NOT NULL, CurrencyCode char(3) NOT NULL)",
+    "CREATE TABLE dbo.PurchaseOrderLines (PurchaseOrderId int NOT NULL, LineNumber int NOT NULL,"
+    " ItemCode varchar(30) NULL, ExpectedOn date NULL, QuantityOrdered decimal(18,4) NOT NULL,"
+    " QuantityReceived decimal(18,4) NOT NULL, UnitPrice decimal(19,4) NOT NULL, UpdatedAt datetime2(3) NOT NULL,"
+    " PRIMARY KEY (PurchaseOrderId, LineNumber))",
+    "INSERT INTO dbo.Suppliers VALUES (1, N'S1', N'Tedarikçi Ltd. Şti.')",
+    "INSERT INTO dbo.PurchaseOrders VALUES (1, 'PO1', 1, 'TRY'), (2, 'PO2', 1, 'EUR'), (3, '  ', 1, 'EUR')",
+    "INSERT INTO dbo.PurchaseOrderLines VALUES"
+    " (1, 1, 'A', '2026-12-20', 10, 2.5, 3.25, '2026-11-01T10:00:00'),"
+    " (1, 2, 'B', NULL, 4, 4, 1, '2026-11-01T10:00:00'),"
+    " (2, 1, NULL, '2026-12-21', 1, 0, 99.9, '2026-11-01T10:00:00'),"
+    " (3, 1, 'C', NULL, 1, 0, 1, '2026-11-01T10:00:00')",
+)
+
 
 def purchase_order(number: str | None = "PO1", line: int = 1, **changes: Any) -> dict[str, Any]:
     """Return a valid line of a purchase order, with some of its values changed."""

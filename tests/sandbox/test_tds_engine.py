@@ -19,6 +19,7 @@ from sandbox.tds.literal_inserts import read_literal_insert
 from sandbox.tds.postgres_engine import PostgresEngine
 from sandbox.tds.postgres_session import PostgresSession
 from sandbox.tds.server import StandInServer
+from tests.integration.purchase_orders import COLUMN_TYPES, ERP_STATEMENTS, QUERY_FILE
 from tests.sandbox.tds_client import BareClient, Connect, last_done
 
 CREATE_CUSTOMERS = """CREATE TABLE dbo.Customers (
@@ -718,3 +719,18 @@ def test_shipped_source_query_runs_on_the_sample_schema(erp: Any) -> None:
     assert erp.fetchall() == []
     for name in reversed(names):
         run(erp, f"DROP TABLE {name}")
+
+
+def test_query_of_the_second_contracts_example_runs_and_yields_its_columns(erp: Any) -> None:
+    for statement in ERP_STATEMENTS:
+        run(erp, statement)
+    erp.execute(QUERY_FILE.read_text(encoding="utf-8"))
+    assert [column[0] for column in erp.description] == list(COLUMN_TYPES)
+    rows = sorted(erp.fetchall())
+    assert [(row[0], row[1], str(row[6]), str(row[7])) for row in rows] == [
+        ("", 1, "1.0000", "1.0000"),
+        ("PO1", 1, "7.5000", "24.3750"),
+        ("PO2", 1, "1.0000", "99.9000"),
+    ]
+    for table in ("PurchaseOrderLines", "PurchaseOrders", "Suppliers"):
+        run(erp, f"DROP TABLE dbo.{table}")

@@ -19,7 +19,8 @@ from open_orders.contract import OPEN_ORDERS
 from open_orders.contracts import find_contracts
 
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
-MAINTENANCE = "maintain_job_logs"
+# Without them history grows and nobody is told; the sync itself goes on.
+BESIDES = ("maintain_job_logs", "watch_jobs")
 
 
 def check_metadata() -> Iterator[Finding]:
@@ -54,7 +55,8 @@ def check_dags() -> Iterator[Finding]:
             # A DAG of a second table may have any name.
             needed = Outcome.FAILED if contract is OPEN_ORDERS else Outcome.NOTE
             yield _check_dag(dag_id, found.get(dag_id), needed)
-        yield _check_dag(MAINTENANCE, found.get(MAINTENANCE), Outcome.NOTE)
+        for dag_id in BESIDES:
+            yield _check_dag(dag_id, found.get(dag_id), Outcome.NOTE)
 
 
 def _check_dag(dag_id: str, dag: DagModel | None, otherwise: Outcome) -> Finding:
