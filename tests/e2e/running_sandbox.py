@@ -36,12 +36,13 @@ def build_environment(state_dir: Path) -> dict[str, str]:
 class RunningSandbox:
     """A quickstart that was left running."""
 
-    def __init__(self, state_dir: Path, environment: dict[str, str], *options: str) -> None:
+    def __init__(self, state_dir: Path, environment: dict[str, str], *options: str, root: Path = ROOT) -> None:
         self.state_dir = state_dir
+        self.root = root
         self.environment = environment
         self.port = find_free_port()
         self.output = state_dir.parent / "quickstart.txt"
-        command = [ROOT / "bin" / "quickstart", "--port", str(self.port), *options]
+        command = [root / "bin" / "quickstart", "--port", str(self.port), *options]
         with self.output.open("w") as file:
             self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
         try:
@@ -72,7 +73,11 @@ class RunningSandbox:
 
     def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [ROOT / "bin" / "airflow", *arguments], capture_output=True, text=True, env=self.environment, check=False
+            [self.root / "bin" / "airflow", *arguments],
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            check=False,
         )
 
     @property
@@ -97,9 +102,11 @@ class RunningSandbox:
                        WHERE run_id = %s ORDER BY job_log_details.created_at, job_log_details.id"""
         return [row["message"] for row in self.query(statement, run_id)]
 
-    def trigger(self, run_id: str, configuration: dict[str, Any] | None = None) -> None:
+    def trigger(
+        self, run_id: str, configuration: dict[str, Any] | None = None, dag_id: str = "sync_open_orders"
+    ) -> None:
         options = ["-c", json.dumps(configuration)] if configuration is not None else []
-        done = self.airflow("dags", "trigger", "sync_open_orders", "--run-id", run_id, *options)
+        done = self.airflow("dags", "trigger", dag_id, "--run-id", run_id, *options)
         assert done.returncode == 0, done.stderr
 
     def await_end(self, run_id: str) -> dict[str, Any]:
