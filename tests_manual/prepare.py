@@ -185,7 +185,7 @@ def collide(sandbox: Sandbox, options: argparse.Namespace) -> None:
         log = sandbox.await_log(run_id, lambda log: log["status"] in (SUCCESS, ERROR))
     finally:
         _delete_logs(sandbox)
-    print(f"Of each second {options.taken} names were taken.")
+    print(f"Names that were taken in each second: {options.taken}.")
     print(f"The run's log has the name {log['name']} and is {WORDS[log['status']]}.")
 
 
