@@ -24,7 +24,7 @@ from tests.integration.driver_process import DriverProcess
 from tests.integration.erp import Erp
 from tests.integration.source_values import VALUES
 
-ONE = Contract("one", "row", (Column("v", Text(), "a value", key=True),))
+ONE = Contract("one", "row", (Column("v", Text(250), "a value", nullable=False, key=True),))
 STATEMENT = "SELECT v FROM t"
 
 
