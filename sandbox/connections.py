@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from psycopg.conninfo import make_conninfo
 
@@ -36,7 +36,8 @@ class Connection:
     def to_uri(self) -> str:
         """Return the connection as Airflow's URI."""
         login = f"{quote(self.login, safe='')}:{quote(self.password, safe='')}"
-        return f"{self.scheme}://{login}@{self.host}:{self.port}/{quote(self.database, safe='')}"
+        query = f"?{urlencode(self.extras)}" if self.extras else ""
+        return f"{self.scheme}://{login}@{self.host}:{self.port}/{quote(self.database, safe='')}{query}"
 
     def to_conninfo(self, *, with_password: bool = True) -> str:
         """Return the connection as libpq's conninfo string, for psycopg and psql."""

@@ -53,6 +53,8 @@ def make_connection(state: State) -> Connection:
         login=LOGIN,
         password=state.read_secret("sqlserver_password"),
         database=DATABASE,
+        # It signs its certificate itself.
+        extras={"trust_server_certificate": "true"},
     )
 
 

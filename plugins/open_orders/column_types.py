@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-Rows = list[tuple[Any, ...]]
+if TYPE_CHECKING:
+    from open_orders.landing import Batch
+
 # A bool is an int too, and a datetime a date: the narrower type comes first.
 _NAMES: tuple[tuple[type, str], ...] = (
     (str, "text"),
@@ -36,18 +38,19 @@ class ColumnTypes:
         self.found: dict[str, str] = {}
         self._unknown = dict(enumerate(names))
 
-    def learn(self, batches: Iterable[Rows]) -> Iterator[Rows]:
+    def learn(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches as they are."""
-        for rows in batches:
+        for batch in batches:
             for position, name in list(self._unknown.items()):
-                value = next((row[position] for row in rows if row[position] is not None), None)
-                if value is not None:
-                    self.found[name] = _name_type(value)
+                found = batch.type_of(position)
+                if found is not None:
+                    self.found[name] = found
                     del self._unknown[position]
-            yield rows
+            yield batch
 
 
-def _name_type(value: Any) -> str:
+def name_type(value: Any) -> str:
+    """Return the name of the type of a driver's value."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return "date and time with offset"
     return next((name for kind, name in _NAMES if isinstance(value, kind)), type(value).__name__)

@@ -2,14 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from open_orders.column_types import name_type
+
+if TYPE_CHECKING:
+    from psycopg import Copy
+
 _NUL, _SHOWN_NUL = "\x00", "\N{SYMBOL FOR NULL}"
+# What a program puts in place of a character that it could not read; which one it was, nobody knows any more.
+REPLACED = "\N{REPLACEMENT CHARACTER}"
 _SHOWN_CHARACTERS = 60
+
+# A row's values as text in the contract's order, and why some can't be stored as they are.
+LandedRow = tuple[list[str | None], str | None]
+
+
+class Batch(Protocol):
+    """Rows of the source in the contract's order, in whatever form its driver delivers them."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def type_of(self, position: int) -> str | None:
+        """Return the name of the type of a column's values; None when all of them are NULL."""
+
+    def landed(self) -> Iterator[LandedRow]:
+        """Yield the rows as they land."""
+
+    def write(self, copy: Copy, job_log_id: int, batch_no: int, rows_before: int) -> None:
+        """Land the rows, numbered from `rows_before` + 1 on."""
+
+
+class RowBatch:
+    """A batch of tuples of Python values."""
+
+    def __init__(self, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        self._names = names
+        self._rows = rows
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._rows)
+
+    def type_of(self, position: int) -> str | None:
+        """Return the name of the type of a column's values; None when all of them are NULL."""
+        value = next((row[position] for row in self._rows if row[position] is not None), None)
+        return None if value is None else name_type(value)
+
+    def landed(self) -> Iterator[LandedRow]:
+        """Yield the rows as they land."""
+        for row in self._rows:
+            yield to_landing(self._names, row)
+
+    def write(self, copy: Copy, job_log_id: int, batch_no: int, rows_before: int) -> None:
+        """Land the rows, numbered from `rows_before` + 1 on."""
+        for row_no, (texts, unstorable) in enumerate(self.landed(), start=rows_before + 1):
+            copy.write_row((job_log_id, batch_no, row_no, *texts, unstorable))
 
 
 class InexactText(str):
@@ -33,7 +86,7 @@ _TEXT_OF: dict[type, Callable[[Any], str]] = {
 }
 
 
-def to_landing(names: Sequence[str], row: Sequence[Any]) -> tuple[list[str | None], str | None]:
+def to_landing(names: Sequence[str], row: Sequence[Any]) -> LandedRow:
     """Return a row's values as text, and why some can't be stored as they are (None for nearly every row).
 
     NULL stays None and '' stays ''. A NUL character, or half of a surrogate pair, which PostgreSQL's text has no room
@@ -47,7 +100,7 @@ def to_landing(names: Sequence[str], row: Sequence[Any]) -> tuple[list[str | Non
             texts.append(None)
             continue
         text = value if type(value) is str else _to_text(value)
-        if _NUL in text or not (text.isascii() or _is_unicode(text)) or type(value) is InexactText:
+        if _NUL in text or not (text.isascii() or _is_exact(text)) or type(value) is InexactText:
             offences = _offences(value, text)
             text = _make_storable(text)
             unstorable.append(f"{name} {_shown(text)} {' and '.join(offences)}")
@@ -58,6 +111,10 @@ def to_landing(names: Sequence[str], row: Sequence[Any]) -> tuple[list[str | Non
 def _to_text(value: Any) -> str:
     convert = _TEXT_OF.get(type(value))
     return convert(value) if convert is not None else str(value)
+
+
+def _is_exact(text: str) -> bool:
+    return REPLACED not in text and _is_unicode(text)
 
 
 def _is_unicode(text: str) -> bool:
@@ -78,6 +135,8 @@ def _offences(value: Any, text: str) -> list[str]:
         offences.append("has, or ended in, characters that the driver can't convert (shown as ? or left out)")
     if _NUL in text:
         offences.append(f"contains a NUL character (shown as {_SHOWN_NUL})")
+    if REPLACED in text:
+        offences.append(f"contains {REPLACED} (U+FFFD), which stands for a character that could not be converted")
     if not _is_unicode(text):
         offences.append("contains half of a surrogate pair (shown as \N{REPLACEMENT CHARACTER})")
     return offences

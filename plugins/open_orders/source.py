@@ -11,26 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pymssql
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
 from open_orders.column_names import guess_renames
 from open_orders.contract import Contract
 from open_orders.errors import ContractError, IncompleteFetchError, SourceError, SourceQueryError
-from open_orders.source_connection import SourceAddress, driver_arguments
-from open_orders.source_errors import DRIVER_ERRORS, explain_driver_error
-from open_orders.source_texts import losses, mark_losses, notice_losses
+from open_orders.landing import Batch
+from open_orders.source_connection import SourceAddress
+from open_orders.source_driver import Driver, DriverSession, Query, choose_driver
 from open_orders.source_watch import SourceWatch, end_process, watch_source
 
 __all__ = ["Clocks", "Query", "SourceSession", "open_source", "read_source_query"]
-
-
-@dataclass(frozen=True)
-class Query:
-    """A running source query: where each column of the contract is in its rows, and which columns nobody asked for."""
-
-    positions: tuple[int, ...]
-    extra_columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -45,13 +36,12 @@ class Clocks:
 class SourceSession:
     """One session on the ERP's SQL Server."""
 
-    def __init__(self, connection: pymssql.Connection, address: SourceAddress, watch: SourceWatch) -> None:
-        self._cursor = connection.cursor()
+    def __init__(self, session: DriverSession, driver: Driver, address: SourceAddress, watch: SourceWatch) -> None:
+        self._session = session
+        self._errors = driver.errors
         self._address = address
         self._watch = watch
-        self._received = 0
-        self._arriving: list[tuple[Any, ...]] = []
-        watch.count_rows = lambda: self._received + len(self._arriving)
+        watch.count_rows = lambda: session.rows_received
 
     def read_version(self) -> str:
         """Return the first line of the server's own description of itself."""
@@ -70,50 +60,58 @@ class SourceSession:
     def be_a_good_guest(self, lock_timeout_s: int) -> None:
         """Let the ERP's own work win: give up on a lock after so many seconds, and lose every deadlock."""
         with self._driver():
-            self._cursor.execute(f"SET LOCK_TIMEOUT {lock_timeout_s * 1000:d}; SET DEADLOCK_PRIORITY LOW;")
+            self._session.execute(f"SET LOCK_TIMEOUT {lock_timeout_s * 1000:d}; SET DEADLOCK_PRIORITY LOW;")
 
     def start(self, statement: str, contract: Contract) -> Query:
         """Run the source query and return how its columns match; raises ContractError before the first row."""
-        self._received = 0
         with self._driver():
-            self._cursor.execute(statement)
-        if self._cursor.description is None:
+            columns = self._session.start(statement)
+        self._watch.portion = self._session.portion
+        if not columns:
             raise SourceQueryError("The source query returns no result: expected one SELECT with the orders")
-        return match_columns([column[0] for column in self._cursor.description], contract)
+        query = match_columns(columns, contract)
+        with self._driver():
+            self._session.check(query)
+        return query
 
-    def batches(self, query: Query, batch_rows: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield lists of at most `batch_rows` tuples in contract order, as the driver's Python values."""
-        positions = query.positions
-        in_order = positions == tuple(range(len(positions))) and not query.extra_columns
+    def batches(self, query: Query, batch_rows: int) -> Iterator[Batch]:
+        """Yield batches of at most `batch_rows` rows in contract order."""
         ended = False
         while not ended:
-            rows, ended = self._fetch(batch_rows)
-            if not rows:
+            with self._driver():
+                batch, ended = self._session.fetch(query, batch_rows)
+            if not len(batch):
                 break
-            yield rows if in_order else [tuple(row[position] for position in positions) for row in rows]
-        self._refuse_further_results()
+            yield batch
+        with self._driver():
+            more = self._session.has_another_result()
+        if more:
+            raise SourceQueryError(
+                "The source query returns more than one result: expected one SELECT with the orders, at its end"
+            )
 
     def confirm(self) -> int:
         """Return the number of rows received once the server agrees; raises IncompleteFetchError otherwise.
 
         A driver can end early without an error, so the same session must answer, and count the same.
         """
+        received = self._session.rows_received
         try:
             counted = self._ask("SELECT @@ROWCOUNT")
         except SourceError as error:
             raise IncompleteFetchError(
-                f"{self._received:,} rows arrived, but SQL Server did not confirm that they are all: {error}"
+                f"{received:,} rows arrived, but SQL Server did not confirm that they are all: {error}"
             ) from error.__cause__
         if not isinstance(counted, int):
             raise IncompleteFetchError(
-                f"{self._received:,} rows arrived, but SQL Server gave no number when asked how many there are"
+                f"{received:,} rows arrived, but SQL Server gave no number when asked how many there are"
             )
-        if counted != self._received:
+        if counted != received:
             raise IncompleteFetchError(
-                f"SQL Server counts {counted:,} rows but {self._received:,} arrived. The connection lost some, or the "
+                f"SQL Server counts {counted:,} rows but {received:,} arrived. The connection lost some, or the "
                 "source query does more after its SELECT: the SELECT with the orders must be its last statement"
             )
-        return self._received
+        return received
 
     def _ask(self, statement: str) -> Any:
         """Return the first value of the statement's result; None when it has none."""
@@ -122,40 +120,21 @@ class SourceSession:
     def _ask_row(self, statement: str, width: int) -> tuple[Any, ...]:
         """Return the first values of the statement's result, so many; None for each that it lacks."""
         with self._driver():
-            self._cursor.execute(statement)
-            row = self._cursor.fetchone() if self._cursor.description is not None else None
-        return (*(row or ())[:width], *[None] * (width - len(row or ())))
+            row = self._session.ask(statement, width)
+        return (*row, *[None] * (width - len(row)))
 
     @contextmanager
     def _driver(self) -> Iterator[None]:
         """Watch the driver at its work, and turn what it raises into a SourceError with a plain reason."""
-        with _explaining(self._watch, self._address), self._watch.working():
-            yield
+        try:
+            with self._watch.working():
+                yield
+        except self._errors as error:
+            raise SourceError(self._watch.ended_because or self._explain(error)) from error
 
-    def _refuse_further_results(self) -> None:
-        with self._driver():
-            while self._cursor.nextset():
-                if self._cursor.description is not None:
-                    raise SourceQueryError(
-                        "The source query returns more than one result: expected one SELECT with the orders, at its end"
-                    )
-
-    def _fetch(self, batch_rows: int) -> tuple[list[tuple[Any, ...]], bool]:
-        """Return the next rows, at most `batch_rows`, and whether they were the last.
-
-        One by one, since fetchmany forgets what it had when it fails; and not beyond the last, since pymssql goes on
-        with the next result then.
-        """
-        rows = self._arriving = []
-        fetch_one = self._cursor.fetchone
-        row = None
-        losses.noticed = False
-        with self._driver():
-            while len(rows) < batch_rows and (row := fetch_one()) is not None:
-                rows.append(mark_losses(row) if losses.noticed else row)
-        self._received += len(rows)
-        self._arriving = []
-        return rows, row is None
+    def _explain(self, error: Exception) -> str:
+        with self._watch.working():
+            return self._session.explain(error)
 
 
 @contextmanager
@@ -168,25 +147,21 @@ def open_source(
     called with a sentence, in another thread, when the driver is beyond help; it has to end the process.
     """
     address = SourceAddress.of(hook.connection)
-    arguments = driver_arguments(hook.connection)
+    driver = choose_driver(hook.connection)
     with watch_source(address, time_limit_s, give_up) as watch:
-        notice_losses()
-        with _explaining(watch, address), watch.working(arguments["login_timeout"]):
-            connection = pymssql.connect(**arguments)
         try:
-            yield SourceSession(connection, address, watch)
+            with watch.working(driver.login_timeout_s):
+                session = driver.open()
+        except driver.errors as error:
+            raise SourceError(watch.ended_because or driver.explain_login(error)) from error
+        try:
+            yield SourceSession(session, driver, address, watch)
         finally:
             with watch.working():
-                connection.close()
-
-
-@contextmanager
-def _explaining(watch: SourceWatch, address: SourceAddress) -> Iterator[None]:
-    """Turn what the driver raises into a SourceError with a plain reason."""
-    try:
-        yield
-    except DRIVER_ERRORS as error:
-        raise SourceError(watch.ended_because or explain_driver_error(error, address, watch.count_rows())) from error
+                if session.is_reading:
+                    # Else the driver would take in, and the ERP send, all that is left of the result.
+                    watch.hang_up()
+                session.close()
 
 
 def read_source_query(path: Path, named_by: str = "OPEN_ORDERS_SOURCE_SQL") -> str:
@@ -225,4 +200,4 @@ def match_columns(found: Sequence[str], contract: Contract) -> Query:
             f"Found: {', '.join(name or '(unnamed)' for name in found)}"
         )
     extra = tuple(name or "(unnamed)" for name in found if name.lower() not in contract.names)
-    return Query(tuple(lowered.index(name) for name in contract.names), extra)
+    return Query(contract.names, tuple(lowered.index(name) for name in contract.names), extra)

@@ -39,12 +39,14 @@ _STATM = Path("/proc/self/statm")
 class SourceWatch:
     """Looks at a driver at work: for how long, how many rows came, and how much memory it takes.
 
-    Once a limit is passed, `ended_because` says so in a sentence. `count_rows` tells how many rows came so far.
+    Once a limit is passed, `ended_because` says so in a sentence. `count_rows` tells how many rows came so far, and
+    `portion` what the driver gathers before that number grows.
     """
 
     def __init__(self, address: SourceAddress, time_limit_s: float | None, give_up: Callable[[str], None]) -> None:
         self.ended_because: str | None = None
         self.count_rows: Callable[[], int] = lambda: 0
+        self.portion = "a row"
         self._address = address
         self._give_up = give_up
         self._limits: list[tuple[float, str]] = []
@@ -82,7 +84,7 @@ class SourceWatch:
             self._ended_at = time.monotonic()
         if self.ended_because is not None:
             # Each time, since the driver may open another one.
-            self._end_connections()
+            self.hang_up()
             if time.monotonic() - max(self._ended_at, busy_since) > STUCK_AFTER_S:
                 self._give_up(f"{self.ended_because}. The driver could not be stopped, so the process was")
 
@@ -90,7 +92,7 @@ class SourceWatch:
         rows = self.count_rows()
         text = next((text for moment, text in self._limits if time.monotonic() > moment), None)
         if text is None and self._outgrown(rows):
-            text = f"sent more than {MEMORY_BETWEEN_ROWS // 1024 // 1024} MB without completing a row"
+            text = f"sent more than {MEMORY_BETWEEN_ROWS // 1024 // 1024} MB without completing {self.portion}"
         if text is None:
             return None
         return f"SQL Server {self._address} {text}{f' ({rows:,} rows had come)' if rows else ''}"
@@ -103,7 +105,8 @@ class SourceWatch:
             return False
         return resident - resident_then > MEMORY_BETWEEN_ROWS
 
-    def _end_connections(self) -> None:
+    def hang_up(self) -> None:
+        """End the driver's connections under it."""
         for inode, descriptor in _sockets().items():
             if inode in self._before:
                 continue

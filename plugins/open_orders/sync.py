@@ -23,6 +23,7 @@ from open_orders.schema_version import check_revision, check_tables
 from open_orders.settings import Settings, read_parameters, variable
 from open_orders.source import Clocks, open_source, read_source_query
 from open_orders.source_connection import SourceAddress, ignored_extras
+from open_orders.source_driver import choose_driver
 from open_orders.target import Published, Reconciliation, Target, evict_sessions
 
 
@@ -36,9 +37,10 @@ def connect(
         log.detail(f"Parameters of this run: {', '.join(changed)} ({log.execution.origin})")
     _warn(log, suspicions.unknown_parameters(params))
     address = SourceAddress.of(source.connection)
-    if ignored := ignored_extras(source.connection):
+    driver = choose_driver(source.connection)
+    if ignored := ignored_extras(source.connection, driver.kind):
         log.detail(f"Extras of the SQL Server connection without effect: {', '.join(ignored)}", "warning")
-    log.detail(f"Connecting to SQL Server {address}")
+    log.detail(f"Connecting to SQL Server {address} through {driver.name}")
     started = time.monotonic()
     with open_source(source, log.execution.time_limit_s, log.abandon) as session:
         version = session.read_version()

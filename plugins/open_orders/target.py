@@ -15,8 +15,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from open_orders import landing
 from open_orders.contract import Contract
-from open_orders.landing import to_landing
 from open_orders.statements import load_statement
 from open_orders.validation import (
     DUPLICATE,
@@ -113,19 +113,16 @@ class Target:
         self.contract = contract
         self._ids = {"job_log_id": job_log_id}
 
-    def land(self, batches: Iterable[list[tuple[Any, ...]]]) -> int:
-        """Replace the landing table by these batches of rows in contract order, and return the number of rows."""
-        names = self.contract.names
+    def land(self, batches: Iterable[landing.Batch]) -> int:
+        """Replace the landing table by these batches, and return the number of rows."""
         self._execute("truncate_landing")
         landed: list[int] = []
+        rows_landed = 0
         with self.connection.cursor() as cursor, cursor.copy(self._compose("copy_landing")) as copy:
-            row_no = 0
-            for batch_no, rows in enumerate(batches, start=1):
-                for row in rows:
-                    row_no += 1
-                    texts, unstorable = to_landing(names, row)
-                    copy.write_row((self._ids["job_log_id"], batch_no, row_no, *texts, unstorable))
-                landed.append(len(rows))
+            for batch_no, batch in enumerate(batches, start=1):
+                batch.write(copy, self._ids["job_log_id"], batch_no, rows_landed)
+                rows_landed += len(batch)
+                landed.append(len(batch))
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 self._compose("insert_batch"),
@@ -135,7 +132,7 @@ class Target:
             # An empty fetch has a batch too: it tells "nothing was delivered" from "another run took the table".
             self._execute("insert_batch", {**self._ids, "batch_no": 1, "landed": 0})
         self._execute("analyze_landing")
-        return row_no
+        return rows_landed
 
     def note_columns(self, types: Mapping[str, str]) -> list[ChangedColumn]:
         """Keep the types of the landed columns until they are published; returns those that differ from the last."""

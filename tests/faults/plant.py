@@ -114,7 +114,7 @@ class Plant:
             orders_uri=self._uri_of(roles.PIPELINE, self.orders_server, "orders"),
             orders_web_uri=self._uri_of(roles.WEB, self.orders_server, "orders"),
             # As short as a stall on purpose can be told from a busy machine.
-            erp_uri=f"{self.erp.to_uri()}?timeout=8",
+            erp_uri=replace(self.erp, extras=self.erp.extras | {"timeout": "8"}).to_uri(),
             web_port=httpx.URL(self.airflow.url).port or 0,
             host=self.host,
         )

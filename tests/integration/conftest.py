@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -16,10 +15,17 @@ from sandbox.tds.scripted_engine import ScriptedEngine
 from sandbox.tds.server import StandInServer
 from tests.integration.driver_process import DriverProcess
 from tests.integration.ended_runs import Job
-from tests.integration.erp import Erp, Sync
+from tests.integration.erp import MSSQL_PYTHON, PASSWORD, PYMSSQL, Erp, Sync
 from tests.integration.receiver import Receiver
 
-PASSWORD = "a password of the ERP"
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `both_drivers` with each; `other="full"` leaves the older one to `bin/test --all`."""
+    mark = metafunc.definition.get_closest_marker("both_drivers")
+    if mark is not None and "source_driver" in metafunc.fixturenames:
+        marks = [pytest.mark.full] if mark.kwargs.get("other") == "full" else []
+        drivers = [pytest.param(MSSQL_PYTHON), pytest.param(PYMSSQL, marks=marks)]
+        metafunc.parametrize("source_driver", drivers, indirect=True)
 
 
 @pytest.fixture
@@ -54,12 +60,19 @@ def opened(orders_dsn: str, execution: Callable[..., Execution]) -> JobLogHook:
 
 
 @pytest.fixture
-def erp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Erp]:
+def source_driver(request: pytest.FixtureRequest) -> str:
+    """Return the name of the driver that reads from the source: production's, unless a test asks for both."""
+    return str(getattr(request, "param", MSSQL_PYTHON))
+
+
+@pytest.fixture
+def erp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source_driver: str) -> Iterator[Erp]:
     """Yield a stand-in SQL Server with scripted rows, which the connection erp_mssql points at."""
     engine = ScriptedEngine()
-    with StandInServer(engine, users={"reader": PASSWORD}) as server:
-        monkeypatch.setenv("AIRFLOW_CONN_ERP_MSSQL", f"mssql://reader:{quote(PASSWORD)}@127.0.0.1:{server.port}/ERP")
-        yield Erp(server, engine, tmp_path / "open_orders.sql")
+    with StandInServer(engine, users={"reader": PASSWORD}, replies_at_once=True) as server:
+        erp = Erp(server, engine, tmp_path / "open_orders.sql", source_driver)
+        monkeypatch.setenv("AIRFLOW_CONN_ERP_MSSQL", erp.address())
+        yield erp
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
@@ -19,6 +20,8 @@ from open_orders.settings import Settings, read_parameters
 from sandbox.tds.scripted_engine import ScriptedEngine, make_result
 from sandbox.tds.server import StandInServer
 
+PASSWORD = "a password of the ERP"
+MSSQL_PYTHON, PYMSSQL = "mssql-python", "pymssql"
 QUERY = "SELECT * FROM open_lines"
 COLUMN_TYPES: dict[str, str] = {
     "order_number": "nvarchar(300)",
@@ -79,6 +82,7 @@ class Erp:
     server: StandInServer
     engine: ScriptedEngine
     query_file: Path
+    driver: str = MSSQL_PYTHON
     types: dict[str, str] = field(default_factory=lambda: dict(COLUMN_TYPES))
     rows: Sequence[Mapping[str, Any]] = ()
     local_time: datetime = datetime(2026, 12, 1)
@@ -88,6 +92,14 @@ class Erp:
         self.engine.script(QUERY, self._answer)
         self.engine.script("SELECT GETUTCDATE(), GETDATE()", self._tell_time)
         self.query_file.write_text(f"-- a comment\nSET NOCOUNT ON;\n{QUERY}")
+
+    def address(self, port: int | None = None, login: str = "reader", **extras: object) -> str:
+        """Return the connection through the driver, with these extras; or through what listens at another port."""
+        # The stand-in signs its certificate itself.
+        trust = {"trust_server_certificate": "true"} if self.driver == MSSQL_PYTHON else {}
+        extras = {"driver": self.driver, **trust, **extras}
+        place = f"{login}:{quote(PASSWORD)}@127.0.0.1:{port or self.server.port}"
+        return f"mssql://{place}/ERP?{urlencode(extras)}"
 
     def _tell_time(self, _batch: str) -> Iterator[Any]:
         clocks = (datetime.now(UTC).replace(tzinfo=None) + self.ahead, self.local_time)

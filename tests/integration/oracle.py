@@ -38,7 +38,7 @@ def expect(column: Column, text: str | None) -> Any:
         if column.nullable:
             return None
         raise BrokenError
-    if "\x00" in text:
+    if "\x00" in text or "\ufffd" in text:
         raise BrokenError
     match column.type:
         case Text(limit):

@@ -209,7 +209,9 @@ def test_source_that_refuses_the_login_is_told_without_the_password(
 ) -> None:
     assert "✓ Connection erp_mssql: Stand-in SQL Server" in lines(lambda: source.check_server("erp_mssql"))
     address = f"127.0.0.1:{query.server.port}/ERP"
-    monkeypatch.setenv("AIRFLOW_CONN_ERP_MSSQL", f"mssql://reader:not-the-passw0rd@{address}?encrypt=yes")
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ERP_MSSQL", f"mssql://reader:not-the-passw0rd@{address}?encrypt=yes&encryption=off"
+    )
     said = lines(lambda: source.check_server("erp_mssql"))
     assert "– Extras of the connection erp_mssql without effect: encrypt" in said
     assert f"✗ what: SQL Server {address} refused the login 'reader'" in said

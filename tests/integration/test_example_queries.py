@@ -89,8 +89,10 @@ def address(postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.Monk
     with psycopg.connect(postgres.dsn(name), autocommit=True) as database:
         for schema in ("sales", "person", "production"):
             database.execute(f"CREATE SCHEMA {schema}")
-    with StandInServer(PostgresEngine(postgres.dsn(name)), users={"reader": PASSWORD}, database="ERP") as server:
-        monkeypatch.setenv("AIRFLOW_CONN_ERP_MSSQL", f"mssql://reader:{PASSWORD}@127.0.0.1:{server.port}/ERP")
+    engine = PostgresEngine(postgres.dsn(name))
+    with StandInServer(engine, users={"reader": PASSWORD}, database="ERP", replies_at_once=True) as server:
+        address = f"mssql://reader:{PASSWORD}@127.0.0.1:{server.port}/ERP?trust_server_certificate=true"
+        monkeypatch.setenv("AIRFLOW_CONN_ERP_MSSQL", address)
         yield "127.0.0.1", server.port
 
 

@@ -47,7 +47,7 @@ def conversation(driver: DriverProcess, query_file: Path) -> Conversation:
 
 
 def address(port: int) -> str:
-    return f"mssql://reader:a%20password@127.0.0.1:{port}/ERP?timeout=2&login_timeout=2"
+    return f"mssql://reader:a%20password@127.0.0.1:{port}/ERP?driver=pymssql&timeout=2&login_timeout=2"
 
 
 def is_orderly(ending: Ending) -> bool:

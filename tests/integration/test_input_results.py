@@ -11,9 +11,10 @@ from airflow.sdk.exceptions import AirflowFailException
 from open_orders.errors import SourceError
 from sandbox.tds.engine import Outcome, ResultSet, RowCount, ServerMessage, make_error
 from sandbox.tds.scripted_engine import make_result
-from tests.integration.erp import COLUMN_TYPES, QUERY, Erp, Sync, order
+from tests.integration.erp import COLUMN_TYPES, MSSQL_PYTHON, PYMSSQL, QUERY, Erp, Sync, order
 from tests.integration.outcome import Database, details, job_log, messages, published
 
+pytestmark = pytest.mark.both_drivers(other="full")
 Columns = list[tuple[str, str]]
 
 
@@ -100,8 +101,15 @@ def test_row_counts_may_be_on_or_off(sync: Sync, erp: Erp, orders: Database, noc
 def test_message_that_the_driver_takes_for_an_error_stops_the_run_with_its_text(
     sync: Sync, erp: Erp, orders: Database, snapshot: list[str], severity: int
 ) -> None:
-    """RAISERROR with a severity of 6 to 9; SQL Server sends its own warnings, and PRINT, with 0."""
+    """RAISERROR with a severity of 6 to 9; SQL Server sends its own warnings, and PRINT, with 0.
+
+    pymssql takes it for an error, mssql-python for the information that it is.
+    """
     erp.engine.script(QUERY, [message(severity, "nearly an error"), result()])
+    if erp.driver == MSSQL_PYTHON:
+        sync.run(params={"max_drop_share": 1})
+        assert published(orders) == ["SO1"]
+        return
     with pytest.raises(SourceError, match="reported error 50000: nearly an error"):
         sync.run(run_id="it", attempt=3)
     assert published(orders) == snapshot
@@ -112,9 +120,11 @@ def test_error_behind_the_rows_is_an_error(
     sync: Sync, erp: Erp, orders: Database, snapshot: list[str], severity: int, after_rows: int
 ) -> None:
     erp.engine.script(QUERY, [result(after_rows), make_error(50001, "too late", severity=severity)])
-    with pytest.raises(SourceError, match="reported error 50001.*: too late"):
+    # From a severity of 20 on mssql-python ends the session, which could have told the number.
+    numbered = erp.driver == PYMSSQL or severity < 20
+    with pytest.raises(SourceError, match=f"{' reported error 50001' if numbered else 'SQL Server'}.*: too late"):
         sync.run(run_id="it", attempt=3)
-    assert job_log(orders, "it")["error_summary"].startswith("fetch: SQL Server reported error 50001")
+    assert job_log(orders, "it")["error_summary"].startswith("fetch: SQL Server")
     assert published(orders) == snapshot
 
 
@@ -161,6 +171,10 @@ def test_name_of_a_column_that_nobody_can_write_down_is_shown_without_it(
     sync: Sync, erp: Erp, orders: Database, name: str
 ) -> None:
     erp.engine.script(QUERY, [result(more=[(name, "nvarchar(10)")])])
+    if erp.driver == MSSQL_PYTHON and "\ud83d" in name:
+        with pytest.raises(SourceError, match="makes no sense; .* lone surrogate found"):
+            sync.run()
+        return
     run = sync.run()
     assert published(orders) == ["SO1"]
     [warning] = [text for level, text in details(orders, run.run_id) if level == "warning"]
@@ -183,6 +197,6 @@ def test_rows_that_cannot_be_made_are_an_error_after_those_before(
         raise make_error(8134, "Divide by zero error encountered.")
 
     erp.engine.script(QUERY, lambda _batch: [make_result(list(COLUMN_TYPES.items()), rows())])
-    with pytest.raises(SourceError, match="refused the source query after 1 rows: Divide by zero"):
+    with pytest.raises(SourceError, match="refused the source query.*: Divide by zero"):
         sync.run(run_id="it", attempt=3)
     assert published(orders) == snapshot

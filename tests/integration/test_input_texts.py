@@ -16,9 +16,11 @@ from open_orders.errors import SourceError
 from sandbox.tds.collations import TURKISH, UTF8, Collation
 from sandbox.tds.engine import ResultSet, make_error
 from sandbox.tds.scripted_engine import make_column
-from tests.integration.erp import QUERY, STEPS, Erp, Sync, order
+from tests.integration.driver_process import DriverProcess
+from tests.integration.erp import MSSQL_PYTHON, PYMSSQL, QUERY, STEPS, Erp, Sync, order
 from tests.integration.outcome import Database, job_log, messages, published, rejected
 
+pytestmark = pytest.mark.both_drivers(other="full")
 TEXTS = {
     "newlines": "a\nb\r\nc\rd\n",
     "end of COPY data": "\\.",
@@ -44,6 +46,10 @@ TEXTS = {
 # Key, needed and optional.
 COLUMNS = ("order_number", "customer_code", "customer_name")
 # Characters that are halves of surrogate pairs, and NUL: PostgreSQL has no room for them.
+LOST = {
+    PYMSSQL: "characters that the driver can't convert (shown as ? or left out)",
+    MSSQL_PYTHON: "contains \N{REPLACEMENT CHARACTER} (U+FFFD), which stands for a character that could not be conv",
+}
 PIECES = [*TEXTS.values(), "\x00", "\ud83d", "\ude00", "?", "'", " ", "\\", "\n"]
 
 
@@ -109,9 +115,21 @@ def read_utf16(text: str) -> str | None:
         return None
 
 
+def run_beside(sync: Sync, erp: Erp, driver: DriverProcess) -> None:
+    """Run a sync whose fetch is in another process than the stand-in: within a long value mssql-python stops ours."""
+    attempt = {
+        "dag_id": "sync_open_orders", "run_id": "it", "trigger": "manual", "triggered_by": None, "clear_number": 0,
+        "step": "fetch", "attempt": 1, "attempts": 3,
+    }  # fmt: skip
+    ending = driver.step(erp.address(), erp.query_file, attempt)
+    assert ending.is_orderly, ending
+    assert ending.error is None
+    sync.run(("truncate", "import_batches", "publish"), run_id="it")
+
+
 @pytest.mark.parametrize(("characters", "source_type"), [(2**20, "nvarchar(max)"), (2**20, "varchar(max)")])
 def test_text_of_a_megabyte_arrives_whole_or_is_kept_whole_with_its_reason(
-    sync: Sync, erp: Erp, orders: Database, characters: int, source_type: str
+    sync: Sync, erp: Erp, orders: Database, driver: DriverProcess, characters: int, source_type: str
 ) -> None:
     text = "ğ\\.\n\t'" * (characters // 6)
     arriving = {"customer_code", "item_description"}
@@ -120,7 +138,7 @@ def test_text_of_a_megabyte_arrives_whole_or_is_kept_whole_with_its_reason(
     erp.types |= dict.fromkeys(arriving | rejecting, source_type)
     usual = order(item_description="ASCII") | fitting
     erp.rows = [usual | {"order_number": column, column: text} for column in arriving | rejecting]
-    sync.run()
+    run_beside(sync, erp, driver)
     found = orders.execute("SELECT order_number, customer_code, item_description FROM open_orders ORDER BY 1")
     assert found.fetchall() == [("customer_code", text, "ASCII"), ("item_description", "C1", text)]
     kept = orders.execute(
@@ -131,10 +149,10 @@ def test_text_of_a_megabyte_arrives_whole_or_is_kept_whole_with_its_reason(
     assert all(length < 200 for _column, length, _row in kept)
 
 
-def test_text_of_eight_megabytes_arrives_whole(sync: Sync, erp: Erp, orders: Database) -> None:
+def test_text_of_eight_megabytes_arrives_whole(sync: Sync, erp: Erp, orders: Database, driver: DriverProcess) -> None:
     text = "ğ\\.\n\t'日" * (2**23 // 7)
     erp.rows = [order(item_description=text)]
-    sync.run()
+    run_beside(sync, erp, driver)
     assert orders.execute("SELECT item_description FROM open_orders").fetchall() == [(text,)]
 
 
@@ -145,8 +163,8 @@ def test_half_of_a_character_rejects_its_row_and_no_other(
 ) -> None:
     erp.types[column] = source_type
     halves = ["a\ud83db", "\ude00", "a?\ude00b"]
-    # In nvarchar(max) it breaks the driver: see below.
-    halves += [] if source_type == "nvarchar(max)" else ["ab\ud83d"]
+    # In nvarchar(max) it breaks pymssql: see below.
+    halves += [] if source_type == "nvarchar(max)" and erp.driver == PYMSSQL else ["ab\ud83d"]
     erp.rows = [order("first"), *(order(f"bad {half}", **{column: half}) for half in halves), order("last")]
     if column == "order_number":
         erp.rows = [order("first"), *(order(half) for half in halves), order("last")]
@@ -155,13 +173,20 @@ def test_half_of_a_character_rejects_its_row_and_no_other(
     assert job_log(orders, run.run_id)["rejected"] == len(halves)
     for reason, _occurrences in rejected(orders):
         assert f"{column} '" in reason
-        assert "characters that the driver can't convert (shown as ? or left out)" in reason
+        assert LOST[erp.driver] in reason
 
 
-def test_byte_that_the_code_page_lacks_rejects_its_row(sync: Sync, erp: Erp, orders: Database) -> None:
+def test_byte_that_the_code_page_lacks_is_a_control_character_or_rejects_its_row(
+    sync: Sync, erp: Erp, orders: Database
+) -> None:
+    """SQL Server itself makes U+0081 of it where it converts to nvarchar, and so does mssql-python."""
     erp.types["customer_name"] = "varchar(40)"
     deliver(erp, replace(TURKISH, codec="latin-1"), [order(), order("SO2", customer_name="a\x81b")])
     sync.run()
+    if erp.driver == MSSQL_PYTHON:
+        found = orders.execute("SELECT customer_name FROM open_orders WHERE order_number = 'SO2'").fetchall()
+        assert found == [("a\x81b",)]
+        return
     assert published(orders) == ["SO1"]
     [(reason, _occurrences)] = rejected(orders)
     assert reason.startswith("customer_name 'a?b' has, or ended in, characters that the driver can't convert")
@@ -185,6 +210,8 @@ def test_nvarchar_max_that_ends_in_half_of_a_character_is_named_by_its_row(
     sync: Sync, erp: Erp, orders: Database
 ) -> None:
     """FreeTDS ends the connection there (1.5.19); cast to nvarchar(4000) such a row is only rejected, see above."""
+    if erp.driver == MSSQL_PYTHON:
+        return  # see above, too
     erp.rows = [order(), order("SO2")]
     sync.run()
     erp.rows = [order(), order("SO3"), order("SO4", item_description="cut off \ud83d"), order("SO5")]

@@ -9,11 +9,12 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from open_orders.contract import OPEN_ORDERS
-from tests.integration.erp import COLUMN_TYPES, Erp, Sync, order
+from tests.integration.erp import COLUMN_TYPES, MSSQL_PYTHON, Erp, Sync, order
 from tests.integration.oracle import BrokenError, expect, judge
 from tests.integration.outcome import Database, job_log, rejected
 from tests.integration.source_values import VALUES
 
+pytestmark = pytest.mark.both_drivers(other="full")
 SHOWN = 60
 CONTRACT = {column.name: column for column in OPEN_ORDERS.columns}
 # One column for each type of the contract that a row can do without; the integer is part of the key.
@@ -37,6 +38,8 @@ def test_limit_in_a_column_is_imported_exactly_or_rejected_by_column_and_value(
 ) -> None:
     wrong = {}
     for source_type in types:
+        if erp.driver == MSSQL_PYTHON and source_type.startswith("datetimeoffset"):
+            continue  # refused as a whole: test_source.py
         orders.execute("TRUNCATE open_orders, rejected_orders")
         expected = deliver_one_by_one(erp, source_type)
         sync.run(STEPS, params={"max_drop_share": 1})
@@ -85,6 +88,8 @@ def test_limit_in_the_key_is_imported_exactly_or_rejected_by_column_and_value(
     sync: Sync, erp: Erp, orders: Database, types: Sequence[str]
 ) -> None:
     for source_type in types:
+        if erp.driver == MSSQL_PYTHON and source_type.startswith("datetimeoffset"):
+            continue  # refused as a whole: test_source.py
         orders.execute("TRUNCATE open_orders, rejected_orders")
         given = cases(source_type)
         erp.types = COLUMN_TYPES | {"order_number": source_type, "line_number": source_type}

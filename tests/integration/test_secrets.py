@@ -53,7 +53,7 @@ def erp(secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     """Yield the ERP, whose reader has the secret for a password."""
     engine = ScriptedEngine()
     with StandInServer(engine, users={"reader": secret}) as server:
-        address = f"mssql://reader:{quote(secret, safe='')}@127.0.0.1:{server.port}/ERP"
+        address = f"mssql://reader:{quote(secret, safe='')}@127.0.0.1:{server.port}/ERP?trust_server_certificate=true"
         monkeypatch.setenv("AIRFLOW_CONN_ERP_MSSQL", address)
         yield Erp(server, engine, tmp_path / "open_orders.sql")
 

@@ -10,7 +10,7 @@ import pytest
 
 from open_orders.contract import OPEN_ORDERS, Text
 from open_orders.models import Base
-from open_orders.source_connection import _KNOWN
+from open_orders.source_connection import EXTRAS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -88,7 +88,7 @@ def test_page_on_fitting_has_the_contract() -> None:
 
 def test_page_on_fitting_has_the_extras() -> None:
     section = (ROOT / "docs" / "fit.md").read_text().partition("## Connections")[2].partition("## Contract")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == _KNOWN - {"sqlalchemy_scheme"}
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == EXTRAS - {"sqlalchemy_scheme"}
 
 
 def test_index_leads_to_every_page() -> None:

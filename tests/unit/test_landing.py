@@ -16,6 +16,11 @@ from open_orders.landing import InexactText, to_landing
             "A\N{REPLACEMENT CHARACTER}B",
             "v 'A\N{REPLACEMENT CHARACTER}B' contains half of a surr",
         ),
+        (
+            "A\N{REPLACEMENT CHARACTER}B",
+            "A\N{REPLACEMENT CHARACTER}B",
+            "v 'A\N{REPLACEMENT CHARACTER}B' contains \N{REPLACEMENT CHARACTER} (U+FFFD), which stands for a character",
+        ),
         ("\\N", "\\N", None),
         ("tab\tnewline\nreturn\r\\.", "tab\tnewline\nreturn\r\\.", None),
     ],

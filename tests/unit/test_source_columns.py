@@ -11,7 +11,7 @@ from open_orders.column_names import guess_renames
 from open_orders.column_types import ColumnTypes
 from open_orders.contract import OPEN_ORDERS
 from open_orders.errors import ContractError
-from open_orders.landing import InexactText
+from open_orders.landing import InexactText, RowBatch
 from open_orders.source import match_columns
 
 
@@ -83,6 +83,8 @@ OFFSET = timezone(timedelta(hours=2))
 )
 def test_type_of_a_column_is_that_of_its_first_value(value: Any, name: str) -> None:
     types = ColumnTypes(["a", "b", "c"])
-    batches = [[(None, 1, None)], [(None, 2, None), (value, 3, None)], [(4, 4, None)]]
+    names = ("a", "b", "c")
+    rows: list[list[tuple[Any, ...]]] = [[(None, 1, None)], [(None, 2, None), (value, 3, None)], [(4, 4, None)]]
+    batches = [RowBatch(names, some) for some in rows]
     assert list(types.learn(batches)) == batches
     assert types.found == {"a": name, "b": "integer"}

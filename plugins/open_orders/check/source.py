@@ -16,11 +16,11 @@ from open_orders.check.findings import Finding, Outcome, good, note
 from open_orders.check.orders_database import PIPELINE, connect
 from open_orders.column_types import ColumnTypes
 from open_orders.contract import Contract
-from open_orders.landing import to_landing
 from open_orders.masking import redact
 from open_orders.settings import load_settings, variable
 from open_orders.source import SourceSession, open_source, read_source_query
 from open_orders.source_connection import SourceAddress, ignored_extras
+from open_orders.source_driver import choose_driver
 from open_orders.statements import load_statement
 from open_orders.validation import reject_reason
 
@@ -44,11 +44,12 @@ def check_server(connection_name: str) -> Iterator[Finding]:
     """Check the connection to SQL Server."""
     hook = MsSqlHook(connection_name)
     address = SourceAddress.of(hook.connection)
-    if ignored := ignored_extras(hook.connection):
+    driver = choose_driver(hook.connection)
+    if ignored := ignored_extras(hook.connection, driver.kind):
         yield note(f"Extras of the connection {connection_name} without effect: {', '.join(ignored)}")
     with open_source(hook, TIME_LIMIT_S, _give_up) as session:
         version = session.read_version()
-    yield good(f"Connection {connection_name}: {version} at {address}, login {address.login}")
+    yield good(f"Connection {connection_name}: {version} at {address}, login {address.login}, through {driver.name}")
 
 
 def check_query(connection_name: str, contract: Contract) -> Iterator[Finding]:
@@ -75,7 +76,8 @@ def _take(session: SourceSession, running: Any, contract: Contract) -> Sample:
     """Return the first rows. The session is closed on the others, which ends the query."""
     types = ColumnTypes(contract.names)
     batches = types.learn(session.batches(running, ROWS))
-    landed = [to_landing(contract.names, row) for row in next(batches, [])]
+    first = next(batches, None)
+    landed = [] if first is None else list(first.landed())
     if len(landed) < ROWS:
         # They are all: then it can also be seen that nothing comes behind them.
         next(batches, None)

@@ -5,7 +5,7 @@ import pytest
 from pymssql import _mssql
 
 from open_orders.source_connection import SourceAddress
-from open_orders.source_errors import DRIVER_ERRORS, explain_driver_error
+from open_orders.source_pymssql_errors import DRIVER_ERRORS, explain_driver_error
 
 ADDRESS = SourceAddress("erp.example", 1433, "ERP", "reader")
 EOF = b"DB-Lib error message 20017, severity 9:\nUnexpected EOF from the server\n"
