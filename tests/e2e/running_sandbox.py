@@ -44,7 +44,8 @@ class RunningSandbox:
         self.output = state_dir.parent / "quickstart.txt"
         command = [root / "bin" / "quickstart", "--port", str(self.port), *options]
         with self.output.open("w") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+            # Python looks for modules in the current folder first, and there may be another checkout.
+            self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, cwd=root)
         try:
             self.await_true(lambda: READY in self.output.read_text(), START_TIMEOUT_S, "the quickstart")
         except BaseException:
@@ -76,6 +77,7 @@ class RunningSandbox:
             [self.root / "bin" / "airflow", *arguments],
             capture_output=True,
             text=True,
+            cwd=self.root,
             env=self.environment,
             check=False,
         )

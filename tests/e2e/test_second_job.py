@@ -60,7 +60,7 @@ def run(running: RunningSandbox, dag_id: str, run_id: str) -> dict[str, object]:
 def test_check_finds_the_second_contract_and_its_query(running: RunningSandbox, purchases: None) -> None:
     done = subprocess.run(
         [running.root / "bin" / "check", "--table", "open_purchase_orders"],
-        capture_output=True, text=True, env=running.environment, check=False,
+        capture_output=True, text=True, env=running.environment, cwd=running.root, check=False,
     )  # fmt: skip
     assert "✓ The tables of open_purchase_orders are those of its contract" in done.stdout
     assert "– 1 of the first 3 rows of open_purchase_orders would be rejected" in done.stdout
