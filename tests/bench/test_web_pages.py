@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from bench.web_pages import OVER_BUDGET
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +21,7 @@ def run_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.full
 def test_small_run_reports_every_page_with_its_query_plans(tmp_path: Path) -> None:
     report = tmp_path / "report.md"
     size = ["--logs", "2000", "--largest-log", "3000", "--open-orders", "1000", "--requests", "1"]

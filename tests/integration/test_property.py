@@ -22,7 +22,7 @@ from open_orders.target import Target
 from tests.integration.erp import COLUMN_TYPES, Erp, Sync, order
 from tests.integration.oracle import judge
 
-pytestmark = pytest.mark.both_drivers
+pytestmark = pytest.mark.both_drivers(other="full")
 # What FreeTDS and UTF-16 carry: any character but halves of surrogate pairs.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 WORDS = st.text(st.characters(categories=["L", "Nd", "So"]), min_size=1, max_size=12)

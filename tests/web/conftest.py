@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from open_orders.web import auth, database
 from open_orders.web.app import build_job_logs_app, build_open_orders_app
-from tests.integration.conftest import erp, execution, sync  # noqa: F401 - fixtures
+from tests.integration.conftest import erp, execution, source_driver, sync  # noqa: F401 - fixtures
 from tests.web.web_client import PASSWORD, FakeUser, WebClient
 
 

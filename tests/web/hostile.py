@@ -53,14 +53,21 @@ def fill(orders: psycopg.Connection[Any]) -> list[str]:
 
 
 def _add_logs(orders: psycopg.Connection[Any]) -> list[str]:
-    """Add a log that failed and one that runs, of the sync and of another job, and say something in each."""
+    """Add a log of the sync that failed, a running one of another job, and a failed one of an earlier run of the sync.
+
+    The last has a slot of the verdict's strip to itself, whatever the time is.
+    """
     now = datetime.now(UTC)
     names = []
-    kinds = ((JobStatus.ERROR, "sync_open_orders"), (JobStatus.PROCESSING, hostile("job_name")))
-    for number, (status, job) in enumerate(kinds):
+    kinds = (
+        (2, JobStatus.ERROR, "sync_open_orders"),
+        (1, JobStatus.PROCESSING, hostile("job_name")),
+        (12, JobStatus.ERROR, "sync_open_orders"),
+    )
+    for number, (minutes, status, job) in enumerate(kinds):
         name = add_log(
             orders,
-            now - timedelta(minutes=2 - number),
+            now - timedelta(minutes=minutes),
             status,
             **{column: hostile(column) for column in ("trigger", "triggered_by", "step")},
             error_summary=hostile("error_summary") if status is JobStatus.ERROR else None,

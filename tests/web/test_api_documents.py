@@ -60,6 +60,8 @@ def test_answers_are_as_the_document_says(
     def check(case: schemathesis.Case, exists: bool) -> None:
         if exists and mode is GenerationMode.POSITIVE and "name" in case.path_parameters:
             case.path_parameters["name"] = known
+        # Starlette takes no mounted app's path with a line break in it to that app: Airflow itself says 404.
+        assume("\n" not in str(case.path_parameters.get("name")))
         request = case.as_transport_kwargs(base_url=f"{web.http.base_url}{prefix}")
         # The client sends no longer ones.
         assume(len(urlencode(request["params"] or {})) < 60_000)
