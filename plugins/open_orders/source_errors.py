@@ -51,7 +51,7 @@ def explain_failure(number: int, message: str, address: SourceAddress, rows_rece
     if number in CONNECT_FAILURES:
         return f"SQL Server {address} can't be reached; check host, port and network ({message})"
     if number == TIMED_OUT:
-        return f"SQL Server stopped answering{after}: nothing came within the connection's timeout"
+        return f"SQL Server stopped answering{after}, or took longer to answer than the connection's timeout allows"
     if number == CUT_CHARACTER:
         return (
             f"The driver can't read row {rows_received + 1:,}: a text of it ends in half of a character. Cast its "

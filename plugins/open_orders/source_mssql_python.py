@@ -103,8 +103,8 @@ class MssqlPythonDriver:
 
         self.name = f"{MSSQL_PYTHON} {mssql_python.__version__}"
         self.errors: tuple[type[Exception], ...] = (
-            mssql_python.Error, _ServerError, RuntimeError, ValueError, TypeError, ArithmeticError, SystemError,
-            MemoryError,
+            mssql_python.Error, mssql_python.Warning, _ServerError, RuntimeError, ValueError, TypeError,
+            ArithmeticError, SystemError, MemoryError,
         )  # fmt: skip
         self._address = address
         self._keywords = mssql_python_keywords(connection)

@@ -73,7 +73,7 @@ def column_count(payload: bytes, count: int) -> bytes:
     return make_packets(payload[:1] + struct.pack("<H", count) + payload[3:])
 
 
-def endless_row(_payload: bytes) -> Flood:
+def endless_value(_payload: bytes) -> Flood:
     return flood(long_row(PLP_UNKNOWN_LENGTH), CHUNK)
 
 
@@ -165,7 +165,7 @@ TOKENS: dict[str, Change] = {
         b"\x22\xff\xff\xff\x7f\x00\x00", b"\x10" + bytes(24) + b"\xff\xff\xff\x7f" + b"abc"
     ),
 }
-# What FreeTDS reads all the same: whole rows in odd packets, and values of another size than their column has.
+# What a driver may read all the same: whole rows in odd packets, and values of another size than their column has.
 FORGIVEN: dict[str, Change] = {
     "no end of message": lambda payload: header(payload, status=0),
     "to be ignored": lambda payload: header(payload, status=3),
@@ -193,8 +193,9 @@ FORGIVEN: dict[str, Change] = {
         b"\xe7\xff\xff" + bytes(5), struct.pack("<QI", 100, 4) + b"a\x00b\x00" + bytes(4)
     ),
 }
+ENDLESS_VALUE = "value that never ends"
 ENDLESS: dict[str, Change] = {
-    "row that never ends": endless_row,
+    ENDLESS_VALUE: endless_value,
     "messages": lambda _payload: flood(b"", INFORMATION * 20),
     "messages behind the rows": lambda payload: flood(payload[:-13] + MORE_DONE, INFORMATION * 20),
     "DONE": lambda _payload: flood(b"", MORE_DONE * 200),
@@ -202,8 +203,9 @@ ENDLESS: dict[str, Change] = {
     "drip of a message": lambda _payload: drip(make_packet(INFORMATION, status=0)),
     "drip of a row": lambda _payload: drip(make_packet(long_row(PLP_UNKNOWN_LENGTH) + CHUNK, status=0)),
 }
-# The last batch of those that the driver sends by itself once it is let in.
+# The last batch of those that pymssql sends by itself once it is let in, and the first one that we send.
 AFTER_LOGIN = "SET TEXTSIZE 2147483647;"
+FIRST_STATEMENT = "SET LOCK_TIMEOUT 15000; SET DEADLOCK_PRIORITY LOW;"
 STALLED_LOGIN: dict[str, tuple[str, Change]] = {
     "silence for PRELOGIN": ("PRELOGIN", lambda _payload: stay_silent),
     "silence for LOGIN7": ("LOGIN7", lambda _payload: stay_silent),
@@ -233,3 +235,19 @@ FAILED_LOGIN: dict[str, tuple[str, Change]] = {
     "hang-up for LOGIN7": ("LOGIN7", lambda _payload: b""),
     "hang-up after the login": (AFTER_LOGIN, lambda _payload: b""),
 }  # fmt: skip
+# mssql-python is stricter with some of these, and forgives one.
+REFUSED_BY_MSSQL_PYTHON = {
+    "many empty packets first",
+    "ENVCHANGE of the packet size",
+    "LOGINACK in the middle",
+    "integer of three bytes",
+    "integer of 255 bytes",
+    "integer type of 255 bytes",
+    "decimal of precision 39",
+    "large text of another length",
+    "messages",
+    "DONE",
+    "empty packets",
+    "flood for LOGIN7",
+}
+READ_BY_MSSQL_PYTHON = {"PRELOGIN with offsets beyond its end"}
