@@ -15,7 +15,7 @@ from tests.faults.plant import Plant
 from tests.faults.reader import Reader
 
 HERE = Path(__file__).parent
-PACKAGES = ("apache-airflow", "celery", "psycopg", "pymssql")
+PACKAGES = ("apache-airflow", "celery", "psycopg", "mssql-python", "pymssql")
 # What runs without --all, within the time of bin/test.
 PART = {
     "test_task_is_repeated[publish, among the rows]",

@@ -30,6 +30,7 @@ from sandbox.postgres import EmbeddedPostgres
 from sandbox.processes import Processes
 from sandbox.progress import Command
 from sandbox.state import State
+from tests.integration.statsd_receiver import StatsdReceiver
 from tests.ui.airflow_client import Airflow
 
 DAG = "sync_open_orders"
@@ -85,6 +86,7 @@ class Plant:
         self.orders_server = EmbeddedPostgres(directory / "orders", find_free_port(), settings=settings)
         self.erp = replace(source.make_connection(self.state), host=host)
         self.airflow = Airflow(f"http://{host}:{find_free_port()}", {"admin": self.state.read_secret("admin_password")})
+        self.metrics = StatsdReceiver(host)
         self.environment: dict[str, str] = {}
         self._running: list[Processes] = []
         self._random = random.Random(1207)
@@ -100,6 +102,7 @@ class Plant:
 
     def __exit__(self, *_: object) -> None:
         self._cleanup.close()
+        self.metrics.__exit__()
 
     def _start(self) -> None:
         for server, databases in ((self.metadata_server, ("airflow", "erp")), (self.orders_server, ("orders",))):
@@ -119,6 +122,7 @@ class Plant:
             host=self.host,
         )
         self.environment |= SHORTENED | self._settings()
+        self.environment |= {f"AIRFLOW__METRICS__{name}": value for name, value in self.metrics.options.items()}
         self._write_policy(max_active_runs=1)
         for server, database in ((self.metadata_server, "airflow"), (self.orders_server, "orders")):
             as_administrator = dict(roles.build_administrator_environment(server))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import re
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,27 +23,10 @@ from open_orders.execution import Execution, RunState
 from open_orders.job_log_hook import JobLogHook
 from open_orders.metrics import METRICS
 from tests.integration.erp import Erp, Sync, order
+from tests.integration.statsd_receiver import StatsdReceiver
 
 MakeExecution = Callable[..., Execution]
 ROWS = {"fetched": 3, "imported": 2, "rejected": 1, "new": 2, "changed": 0, "closed": 0, "total": 2}
-
-
-class StatsdReceiver:
-    """A UDP socket that keeps what it gets; to be asked once everything was sent."""
-
-    def __init__(self) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.settimeout(5)
-
-    def lines(self) -> dict[str, str]:
-        """Return what came of ours: value and type of each metric, the last of its name."""
-        end = b"the end"
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(end, self.socket.getsockname())
-        received = list(iter(lambda: self.socket.recv(65535), end))
-        pairs = (line.split(":", 1) for line in b"\n".join(received).decode().splitlines())
-        return {name: value for name, value in pairs if name.startswith("airflow.job_log.")}
 
 
 @contextmanager
@@ -61,16 +43,14 @@ def configured(monkeypatch: pytest.MonkeyPatch, **options: str) -> Iterator[None
 
 @pytest.fixture
 def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsdReceiver]:
-    receiver = StatsdReceiver()
-    host, port = receiver.socket.getsockname()
-    with receiver.socket, configured(monkeypatch, STATSD_ON="True", STATSD_HOST=host, STATSD_PORT=str(port)):
+    with StatsdReceiver() as receiver, configured(monkeypatch, **receiver.options):
         yield receiver
 
 
 def test_statsd_gets_what_a_run_did(erp: Erp, sync: Sync, statsd: StatsdReceiver) -> None:
     erp.rows = [order("A"), order("B"), order("C", customer_code=None)]
     sync.run()
-    sent = statsd.lines()
+    sent = dict(statsd.take())
     prefix = "airflow.job_log.sync_open_orders."
     assert {name.removeprefix(prefix) for name in sent} == set(METRICS) - {"error"}
     assert sent[f"{prefix}success"] == "1|c"
@@ -85,15 +65,15 @@ def test_failed_run_counts_as_error_once_and_the_age_of_the_last_success_grows(
 ) -> None:
     erp.rows = [order("A")]
     sync.run()
-    statsd.lines()
+    dict(statsd.take())
     orders.execute("UPDATE job_logs SET completed_at = completed_at - interval '7 minutes'")
     with pytest.raises(ValueError, match="boom"), JobLogHook().step(execution(attempt=2)):
         raise ValueError("boom")
-    assert "airflow.job_log.sync_open_orders.error" not in statsd.lines()
+    assert "airflow.job_log.sync_open_orders.error" not in dict(statsd.take())
     orders.execute("UPDATE job_logs SET status = 3, completed_at = clock_timestamp() WHERE status = 1")
     with pytest.raises(ValueError, match="boom"), JobLogHook().step(execution(attempt=3)):
         raise ValueError("boom")
-    sent = statsd.lines()
+    sent = dict(statsd.take())
     assert sent["airflow.job_log.sync_open_orders.error"] == "1|c"
     assert 420 <= float(sent["airflow.job_log.sync_open_orders.success_age"].removesuffix("|g")) < 480
     assert "airflow.job_log.sync_open_orders.success" not in sent
@@ -110,15 +90,15 @@ def test_logs_that_others_close_are_counted_and_every_jobs_last_success_can_be_r
         execution(dag_id="a job: ü", run_state=lambda _dag_id, run_id: others.get(run_id, RunState.ACTIVE))
     ) as log:
         log.close_dead()
-    assert {name: value for name, value in statsd.lines().items() if value.endswith("|c")} == {
+    assert {name: value for name, value in dict(statsd.take()).items() if value.endswith("|c")} == {
         "airflow.job_log.killed.error": "1|c",
         "airflow.job_log.dead.error": "1|c",
         "airflow.job_log.a_job___.success": "1|c",
     }
     with JobLogHook().job(execution(dag_id="another")) as log:
-        statsd.lines()
+        dict(statsd.take())
         log.report_last_successes()
-        assert set(statsd.lines()) == {
+        assert set(dict(statsd.take())) == {
             "airflow.job_log.a_job___.last_success",
             "airflow.job_log.a_job___.success_age",
         }
@@ -129,11 +109,11 @@ def test_watch_over_the_jobs_reports_when_each_last_succeeded(
 ) -> None:
     with JobLogHook().job(execution()):
         pass
-    statsd.lines()
+    dict(statsd.take())
     with JobLogHook().unlogged(execution(dag_id="watch_jobs")) as log:
         job_watch.look_after_all(log)
     prefix = "airflow.job_log.sync_open_orders."
-    assert set(statsd.lines()) == {f"{prefix}last_success", f"{prefix}success_age"}
+    assert set(dict(statsd.take())) == {f"{prefix}last_success", f"{prefix}success_age"}
 
 
 def test_success_that_is_rolled_back_is_not_reported(
@@ -147,7 +127,7 @@ def test_success_that_is_rolled_back_is_not_reported(
     ):
         log.succeed(connection=own)
         raise ValueError("boom")
-    assert not any("success" in name for name in statsd.lines())
+    assert not any("success" in name for name in dict(statsd.take()))
 
 
 def test_opentelemetry_gets_the_same_with_the_job_as_attribute(
