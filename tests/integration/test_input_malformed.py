@@ -313,6 +313,7 @@ def test_result_cut_at_any_byte_is_an_error(erp: Erp, length_of_result: int, res
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("reset", [False, True], ids=["TLS and FIN", "RST"])
 def test_result_cut_at_any_byte_is_an_error_in_another_process(
     erp: Erp, length_of_result: int, driver: DriverProcess, reset: bool
