@@ -230,6 +230,15 @@ def test_defaults_of_the_database_do_not_matter(
     assert "Müşteri 日本 😀" in texts(orders)
 
 
+def test_session_of_a_machine_that_vanished_ends_soon(orders_dsn: str) -> None:
+    with JobLogHook().connect("test") as connection:
+        idle, interval, count = (
+            int(connection.execute(f"SHOW tcp_keepalives_{name}").fetchone()[0])  # type: ignore[index]
+            for name in ("idle", "interval", "count")
+        )
+    assert 10 <= idle + interval * count <= 20
+
+
 def test_database_of_another_encoding_is_refused(
     postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, execution: MakeExecution
 ) -> None:
