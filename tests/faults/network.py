@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
+
+from sandbox.debian import find_program
 
 # What a container's root may lack: CAP_NET_ADMIN and CAP_SYS_ADMIN (capabilities(7)).
 CAPABILITIES = 1 << 12 | 1 << 21
@@ -18,11 +19,11 @@ NETWORKS = range(256)
 
 
 def can_make_networks() -> bool:
-    """Whether this process may make network namespaces, and has what it takes."""
+    """Whether this process may make network namespaces."""
     status = Path("/proc/self/status")
     held = re.search(r"^CapEff:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE) if status.exists() else None
     allowed = held is not None and int(held[1], 16) & CAPABILITIES == CAPABILITIES
-    return os.geteuid() == 0 and allowed and shutil.which("ip") is not None
+    return os.geteuid() == 0 and allowed
 
 
 class Network:
@@ -36,6 +37,7 @@ class Network:
         self._cleanup = ExitStack()
 
     def __enter__(self) -> Self:
+        find_program(["ip"], "iproute2", "ip, the command that makes networks,")
         self.number = next(number for number in NETWORKS if _try_ip("link", "add", f"plant{number}", "type", "bridge"))
         self._cleanup.callback(_ip, "link", "delete", self.bridge)
         with ExitStack() as failed:
