@@ -49,6 +49,8 @@ SESSION_SETTINGS = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "2",
+    # The same where it had something to say to that machine.
+    "tcp_user_timeout": "20s",
 }
 RESTORED = "The run succeeded without repeating its last step: what it had published before stands"
 

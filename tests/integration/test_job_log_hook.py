@@ -236,7 +236,9 @@ def test_session_of_a_machine_that_vanished_ends_soon(orders_dsn: str) -> None:
             int(connection.execute(f"SHOW tcp_keepalives_{name}").fetchone()[0])  # type: ignore[index]
             for name in ("idle", "interval", "count")
         )
+        unheard = connection.execute("SHOW tcp_user_timeout").fetchone()
     assert 10 <= idle + interval * count <= 20
+    assert unheard == ("20000",)
 
 
 def test_database_of_another_encoding_is_refused(
