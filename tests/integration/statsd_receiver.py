@@ -22,9 +22,14 @@ class StatsdReceiver:
 
     @property
     def options(self) -> dict[str, str]:
-        """Airflow's options of the section `metrics` that lead here."""
+        """Airflow's options of the section `metrics` that lead here, without the hundreds that are Airflow's own."""
         host, port = self._socket.getsockname()
-        return {"STATSD_ON": "True", "STATSD_HOST": host, "STATSD_PORT": str(port)}
+        return {
+            "STATSD_ON": "True",
+            "STATSD_HOST": host,
+            "STATSD_PORT": str(port),
+            "METRICS_ALLOW_LIST": r"job_log\.",
+        }
 
     def take(self) -> list[tuple[str, str]]:
         """Return what came of our metrics since the last time, in order: name, and value with type."""
