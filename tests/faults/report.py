@@ -74,7 +74,7 @@ class Matrix:
         goes = f", in {self.goes} goes" if self.goes > 1 else ""
         counts = f"{sum(self.cells.values())} of {len(self.cells)} cells held{goes}"
         held = f"{counts}. {self._describe_readers()} ({environment})"
-        lines = [begin, "", held, "", *self._table_of_points(), "", *self._table_of_others(), "", end]
+        lines = [begin, "", held, "", *self._table_of_points(), *self._table_of_others(), "", end]
         file.write_text(before + "\n".join(lines) + after)
 
     def _describe_readers(self) -> str:
@@ -90,9 +90,12 @@ class Matrix:
         return lines
 
     def _table_of_others(self) -> list[str]:
-        """Return the other faults, a row for each cell."""
+        """Return an empty line and the other faults, a row for each cell; nothing when there are none."""
         others = [(fault, place, held) for (fault, place), held in self.cells.items() if place not in POINT_NAMES]
+        if not others:
+            return []
         return [
+            "",
             "| fault | | |",
             "|---|---|---|",
             *(f"| {fault} | {place} | {_mark(held)} |" for fault, place, held in others),
