@@ -23,7 +23,7 @@ VALUES = {
     "AIRFLOW_JWT_SECRET": "jwt-6" * 13,
     "AIRFLOW_SECRET_KEY": "session-7" * 8,
     "AIRFLOW_FERNET_KEY": "ZmVybmV0LTgtZmVybmV0LTgtZmVybmV0LTgtZmVybmU=",
-    "AIRFLOW_CONN_ERP_MSSQL": "mssql://erp_reader:Reader-9@sqlserver:1433/ERP",
+    "AIRFLOW_CONN_ERP_MSSQL": "mssql://erp_reader:Reader-9@sqlserver:1433/ERP?trust_server_certificate=true",
 }
 # What the profiles need besides.
 PROFILE_VALUES = {
