@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from open_orders import target
 from open_orders.contract import OPEN_ORDERS
 from tests.integration.erp import Erp, Sync, order
+from tests.integration.postgres_versions import every_version_in_all
 
 Orders = psycopg.Connection[Any]
 
@@ -26,7 +27,7 @@ def changes(orders: Orders, run_id: str) -> list[tuple[str, str, dict[str, Any] 
     ).fetchall()
 
 
-@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+@every_version_in_all
 def test_sync_records_new_changed_and_closed_orders_with_old_and_new_values(
     sync: Sync, erp: Erp, orders: Orders
 ) -> None:

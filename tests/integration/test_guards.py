@@ -7,11 +7,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from tests.integration.erp import Erp, Sync, orders_of
 from tests.integration.outcome import Database, counts, messages, published, warnings
+from tests.integration.postgres_versions import every_version_in_all
 
-BOTH = pytest.mark.parametrize("postgres", [16, 18], indirect=True)
 
-
-@BOTH
+@every_version_in_all
 def test_allowing_an_empty_source_is_told_with_who_did_it_and_holds_for_one_run(
     sync: Sync, erp: Erp, orders: Database
 ) -> None:
@@ -42,7 +41,7 @@ def test_setting_that_allows_an_empty_source_is_named_instead_of_a_person(
     assert not any(message.startswith("Parameters of this run") for message in messages(orders, run.run_id))
 
 
-@BOTH
+@every_version_in_all
 def test_drop_that_a_person_allowed_is_told_with_the_usual_limit_and_who_did_it(
     sync: Sync, erp: Erp, orders: Database
 ) -> None:
@@ -123,7 +122,7 @@ def test_many_new_orders_at_once_are_welcome(sync: Sync, erp: Erp, orders: Datab
     assert counts(orders, run.run_id)["inserted"] == 398
 
 
-@BOTH
+@every_version_in_all
 def test_source_that_shrinks_below_the_limit_in_each_run_is_told_once(sync: Sync, erp: Erp, orders: Database) -> None:
     told = []
     for left in (100, 70, 45, 30, 20):

@@ -16,6 +16,7 @@ from open_orders.job_log_hook import JobLogHook
 from open_orders.migrations.__main__ import build_config, downgrade, main, migrate
 from open_orders.models import Base
 from open_orders.schema_version import HEAD, REVISIONS, VERSION_TABLE, check_revision
+from tests.integration.postgres_versions import every_version
 
 INSERT_LOG = """INSERT INTO job_logs (name, job_name, dag_id, run_id, trigger, started_at, heartbeat_at)
     VALUES ('20260102_030405', 'a job', 'dag', 'run', 'manual', now(), now())"""
@@ -88,7 +89,7 @@ def test_working_tables_are_unlogged_and_the_others_are_not(connection: Connecti
     assert rows.scalars().all() == ["open_orders_batches", "open_orders_landing", "open_orders_staging"]
 
 
-@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+@every_version
 @pytest.mark.parametrize("start", REVISIONS)
 def test_upgrade_from_every_revision_keeps_the_data(connection: Connection, start: str) -> None:
     migrate(connection, start)
@@ -128,7 +129,7 @@ def test_downgrade_to_nothing_and_back_leaves_the_same_tables(connection: Connec
     assert connection.execute(text("SELECT count(*) FROM job_logs")).scalar() == 0
 
 
-@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+@every_version
 def test_downgrade_forgets_the_sources_column_types_and_keeps_the_rest(connection: Connection) -> None:
     migrate(connection)
     connection.execute(text(INSERT_LOG))

@@ -14,8 +14,7 @@ from open_orders.roles import provision
 from open_orders.schema_version import REVISIONS
 from tests.integration.database_roles import Connection, Site, make_site
 from tests.integration.erp import Sync, order
-
-every_version = pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+from tests.integration.postgres_versions import every_version, every_version_in_all
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ def test_sync_runs_as_the_pipeline_role(site: Site, sync: Sync) -> None:
         assert kinds == [("changed",), ("closed",), ("new",)]
 
 
-@every_version
+@every_version_in_all
 def test_logs_of_dead_runs_are_closed_as_the_pipeline_role(site: Site, execution: Callable[..., Execution]) -> None:
     JobLogHook().open(execution())
     hook = JobLogHook()
@@ -77,7 +76,7 @@ def test_logs_of_dead_runs_are_closed_as_the_pipeline_role(site: Site, execution
     assert hook.close_run("maintain_job_logs", hook.execution.run_id, 0, "ended", succeeded=False)
 
 
-@every_version
+@every_version_in_all
 @pytest.mark.parametrize("start", [None, *REVISIONS])
 def test_migrations_run_as_the_pipeline_role_and_pages_read_what_they_make(empty_site: Site, start: str | None) -> None:
     if start:
@@ -92,7 +91,7 @@ def test_migrations_run_as_the_pipeline_role_and_pages_read_what_they_make(empty
     assert readable_tables(empty_site) == set(provision.readable_tables())
 
 
-@every_version
+@every_version_in_all
 def test_table_of_a_later_migration_is_readable_at_once(site: Site) -> None:
     with site.connect(site.pipeline) as migration:
         migration.execute("CREATE TABLE of_the_next_release AS SELECT 1 AS n")
@@ -104,7 +103,7 @@ def test_working_tables_are_the_pipelines_alone(site: Site) -> None:
     assert set(provision.our_tables()) - readable_tables(site) == set(provision.working_tables()) != set()
 
 
-@every_version
+@every_version_in_all
 @pytest.mark.parametrize("table", provision.our_tables())
 def test_pages_cannot_change_a_table(site: Site, table: str) -> None:
     with site.connect(site.web, autocommit=True) as pages:
@@ -150,7 +149,7 @@ OF_THE_PIPELINE = (
 )
 
 
-@every_version
+@every_version_in_all
 def test_server_is_out_of_reach_of_both_roles(site: Site) -> None:
     for login, statements in ((site.pipeline, SERVER), (site.web, SERVER + OF_THE_PIPELINE)):
         with site.connect(login, autocommit=True) as connection:
@@ -158,7 +157,7 @@ def test_server_is_out_of_reach_of_both_roles(site: Site) -> None:
             assert [statement for statement in statements if not is_refused(connection, statement)] == []
 
 
-@every_version
+@every_version_in_all
 def test_neither_role_ends_the_sessions_of_others_or_acts_for_them(site: Site) -> None:
     for login, other in ((site.web, site.pipeline), (site.pipeline, site.web), (site.pipeline, None)):
         with site.connect(login, autocommit=True) as connection, site.connect(other) as victim:
@@ -168,7 +167,7 @@ def test_neither_role_ends_the_sessions_of_others_or_acts_for_them(site: Site) -
             assert victim.execute("SELECT 1").fetchone() == (1,)
 
 
-@every_version
+@every_version_in_all
 def test_pipeline_cannot_touch_the_tables_of_others_in_the_same_database(empty_site: Site) -> None:
     empty_site.execute("CREATE TABLE crm AS SELECT 'theirs' AS name", "CREATE SCHEMA s CREATE TABLE t (n integer)")
     empty_site.provision(shared=True)

@@ -13,8 +13,7 @@ from open_orders import suspicions
 from open_orders.statements import load_statement
 from tests.integration.erp import STEPS, Erp, Sync, orders_of
 from tests.integration.outcome import Database, warnings
-
-BOTH = pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+from tests.integration.postgres_versions import every_version_in_all
 
 
 def add_successes(database: Database, durations_s: list[float], **values: Any) -> None:
@@ -42,7 +41,7 @@ def run_for(sync: Sync, database: Database, seconds: float, **execution: Any) ->
     return run.run_id
 
 
-@BOTH
+@every_version_in_all
 @pytest.mark.parametrize(
     ("usual_s", "seconds", "says"),
     [
@@ -98,7 +97,7 @@ def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from walk(child)
 
 
-@BOTH
+@every_version_in_all
 def test_what_is_usual_is_found_by_index_among_many_job_logs(orders: Database) -> None:
     orders.execute(load("insert_job_logs"), {"logs": 50_000})
     orders.execute("ANALYZE job_logs")

@@ -12,11 +12,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from tests.integration.erp import STEPS, Erp, Sync, order, orders_of
 from tests.integration.outcome import Database, details, job_log, published, warnings
+from tests.integration.postgres_versions import every_version_in_all
 
-BOTH = pytest.mark.parametrize("postgres", [16, 18], indirect=True)
 
-
-@BOTH
+@every_version_in_all
 def test_first_run_that_rejects_most_rows_names_the_share_and_the_most_frequent_reason(
     sync: Sync, erp: Erp, orders: Database
 ) -> None:
@@ -38,7 +37,7 @@ def test_a_few_rejected_rows_are_told_by_their_batch_alone(sync: Sync, erp: Erp,
     assert ("warning", "Batch 1/1: imported 9 orders, rejected 1") in details(orders, run.run_id)
 
 
-@BOTH
+@every_version_in_all
 def test_join_that_repeats_every_row_is_told_once_with_number_and_example(
     sync: Sync, erp: Erp, orders: Database
 ) -> None:
@@ -59,7 +58,7 @@ def test_duplicates_of_an_earlier_run_are_not_counted_again(sync: Sync, erp: Erp
     assert warning.startswith("1 of 4 rows repeat the key")
 
 
-@BOTH
+@every_version_in_all
 @pytest.mark.parametrize(
     ("column", "before", "after", "says"),
     [
@@ -157,7 +156,7 @@ def test_sql_servers_clock_that_differs_is_told_by_how_much_and_changes_nothing(
     assert warnings(orders, sync.run().run_id) == []
 
 
-@BOTH
+@every_version_in_all
 def test_orders_changed_later_than_the_erps_own_clock_says_are_told_with_the_latest(
     sync: Sync, erp: Erp, orders: Database
 ) -> None:

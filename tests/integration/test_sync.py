@@ -15,9 +15,10 @@ from sandbox.tds.faults import Faults
 from sandbox.tds.scripted_engine import make_result
 from tests.integration.erp import QUERY, STEPS, Erp, Sync, order
 from tests.integration.outcome import Database, counts, details, job_log, messages, published, rejected
+from tests.integration.postgres_versions import every_version
 
 
-@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+@every_version
 def test_run_publishes_the_sources_orders_and_tells_it_in_order(sync: Sync, erp: Erp, orders: Database) -> None:
     erp.rows = [order(f"SO{number}") for number in range(7)]
     run = sync.run(params={"batch_size": 3})
@@ -53,7 +54,7 @@ def test_published_values_are_the_sources_exactly(sync: Sync, erp: Erp, orders: 
     assert rows == list(erp.rows)
 
 
-@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+@every_version
 def test_next_run_touches_only_what_changed(sync: Sync, erp: Erp, orders: Database) -> None:
     erp.rows = [order("SO1"), order("SO2"), order("SO3")]
     sync.run()
@@ -130,7 +131,7 @@ def test_row_that_breaks_the_contract_is_rejected_with_column_and_value(
     assert ("warning", "Batch 1/1: imported 1 order, rejected 1") in details(orders, run.run_id)
 
 
-@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+@every_version
 def test_reason_lists_every_offence_of_a_row(sync: Sync, erp: Erp, orders: Database) -> None:
     erp.types["quantity_open"] = "nvarchar(20)"
     erp.rows = [order("good", quantity_open="1"), order(None, quantity_open="x", customer_code=None)]
@@ -144,7 +145,7 @@ def test_reason_lists_every_offence_of_a_row(sync: Sync, erp: Erp, orders: Datab
     assert set(delivered[0]) == set(OPEN_ORDERS.names)
 
 
-@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+@every_version
 def test_duplicate_keys_import_the_first_row_across_batches(sync: Sync, erp: Erp, orders: Database) -> None:
     erp.rows = [order(warehouse="A"), order("SO2"), order(warehouse="B"), order(warehouse="B"), order("SO3")]
     run = sync.run(params={"batch_size": 2})
@@ -357,7 +358,7 @@ def test_fetch_that_the_server_does_not_confirm_is_refused(sync: Sync, erp: Erp,
     assert orders.execute("SELECT count(*) FROM open_orders_landing").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("postgres", [16, 18], indirect=True)
+@every_version
 def test_import_resumes_at_the_first_unfinished_batch(sync: Sync, erp: Erp, orders: Database) -> None:
     erp.rows = [order(f"SO{number}") for number in range(6)]
     sync.run(STEPS[:4], run_id="it", params={"batch_size": 2})
