@@ -66,7 +66,7 @@ class Sandbox:
 
     def trigger(self, configuration: dict[str, Any] | None = None) -> str:
         """Start a run of the sync and return its id."""
-        run_id = f"walk-through {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+        run_id = f"walk-through_{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
         self.airflow("dags", "trigger", SYNC, "--run-id", run_id, "-c", json.dumps(configuration or {}))
         return run_id
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -100,9 +100,8 @@ def test_commands_find_a_connection_that_only_airflows_own_store_has(running: Ru
     uri = environment.pop("AIRFLOW_CONN_ORDERS_DB")
     added = running.airflow("connections", "add", "orders_db", "--conn-uri", uri)
     assert added.returncode == 0, added.stderr
-    python = Path(environment["PATH"].split(":")[0]) / "python"
     done = subprocess.run(
-        [python, "-m", "open_orders.migrations", "current"],
+        [sys.executable, "-m", "open_orders.migrations", "current"],
         capture_output=True,
         text=True,
         env=environment,
