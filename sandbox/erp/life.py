@@ -103,7 +103,7 @@ def seed(
 
 
 def advance(connection: pymssql.Connection, ticks: int = 1, *, now: datetime, rng: random.Random) -> Changes:
-    """Let some orders arrive, ship partly, change and close, a transaction a tick.
+    """Let some orders arrive, ship partly, change and close, a transaction a tick; those of two sessions take turns.
 
     Args:
         connection: to the ERP's database, not in autocommit.
@@ -137,6 +137,8 @@ def _read_number(cursor: Any) -> int:
 
 
 def _advance_once(cursor: Any, now: datetime, rng: random.Random) -> Changes:
+    # Locks out other ticks until this one is committed: the next order's number is one more than the last one's.
+    cursor.execute("UPDATE dbo.Warehouses SET WarehouseCode = WarehouseCode WHERE WarehouseId = 1")
     cursor.execute(f"SELECT COUNT(*) FROM dbo.SalesOrderLines WHERE {OPEN_LINE}")  # noqa: S608 - constants and numbers
     open_lines = _read_number(cursor)
     cursor.execute("SELECT MAX(SalesOrderId) FROM dbo.SalesOrders")

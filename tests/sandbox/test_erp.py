@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -137,6 +138,20 @@ def test_ticks_add_up(erp: pymssql.Connection) -> None:
     changes = advance(erp, 5, now=LATER, rng=random.Random(7))
     assert changes.arrived >= 5
     assert count_open_lines(erp) == 300 + changes.arrived - changes.closed
+
+
+def test_ticks_of_two_sessions_do_not_disturb_each_other(address: Connection, erp: pymssql.Connection) -> None:
+    seed(erp, 300, now=NOW)
+
+    def live(seed: int) -> Changes:
+        with closing(connect(address)) as connection:
+            return advance(connection, 20, now=LATER, rng=random.Random(seed))
+
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(live, (1, 2))
+    [(orders,)] = query(erp, f"SELECT COUNT(*) FROM dbo.SalesOrderLines WHERE {OPEN_LINE}")
+    # One may close what the other one closes, too.
+    assert orders >= 300 + first.arrived + second.arrived - first.closed - second.closed
 
 
 def test_lines_that_break_the_contract_stay_as_they_are(erp: pymssql.Connection) -> None:
