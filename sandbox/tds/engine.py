@@ -35,6 +35,28 @@ class ResultSet:
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedRows:
+    """ROW tokens of so many rows, as they are sent."""
+
+    data: bytes
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Columns, and rows that were encoded before; faults spare them. `counted` as in a ResultSet."""
+
+    columns: Sequence[Column]
+    blocks: Sequence[EncodedRows]
+    counted: bool = True
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return sum(block.rows for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
 class RowCount:
     """A statement without rows ended, having touched `rows` rows; None when it does not count."""
 
@@ -67,7 +89,7 @@ class TransactionChange:
     ended: bool | None
 
 
-Outcome = ResultSet | RowCount | ServerMessage | DatabaseChange | TransactionChange
+Outcome = ResultSet | Replay | RowCount | ServerMessage | DatabaseChange | TransactionChange
 
 
 class EngineError(Exception):

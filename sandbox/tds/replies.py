@@ -14,6 +14,7 @@ from sandbox.tds.engine import (
     EngineError,
     EngineSession,
     Outcome,
+    Replay,
     ResultSet,
     Row,
     RowCount,
@@ -97,7 +98,9 @@ class Reply:
             raise Interrupted
 
     def _send_outcome(self, outcome: Outcome) -> None:
-        if isinstance(outcome, RowCount):
+        if isinstance(outcome, Replay):
+            self._send_replay(outcome)
+        elif isinstance(outcome, RowCount):
             self._queue_done(outcome.rows)
         elif isinstance(outcome, ServerMessage):
             self._send_message(outcome)
@@ -133,6 +136,13 @@ class Reply:
         finally:
             _close(rows)
         self._queue_done(stream.sent_rows(sent) if result.counted else None, _SELECT)
+
+    def _send_replay(self, replay: Replay) -> None:
+        self.send(tokens.column_metadata(replay.columns))
+        for block in replay.blocks:
+            self._check_interrupted()
+            self.send(block.data)
+        self._queue_done(replay.rows if replay.counted else None, _SELECT)
 
     def flush(self) -> None:
         """Send what is written so far, without ending the reply."""

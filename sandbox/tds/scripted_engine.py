@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sandbox.tds.batches import Conditional, Statement, split_batch
 from sandbox.tds.collations import TURKISH, Collation
@@ -13,6 +13,7 @@ from sandbox.tds.engine import (
     Column,
     EngineError,
     Outcome,
+    Replay,
     ResultSet,
     Row,
     UnknownDatabaseError,
@@ -171,4 +172,8 @@ class ScriptedSession:
         for answer in answers:
             if isinstance(answer, EngineError):
                 raise answer
-            yield self._state.counted(answer) if isinstance(answer, ResultSet) else answer
+            if isinstance(answer, Replay):
+                yield replace(answer, counted=not self._state.nocount)
+                self._state.rowcount = answer.rows
+            else:
+                yield self._state.counted(answer) if isinstance(answer, ResultSet) else answer

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sandbox.tds import packets, tokens
+from sandbox.tds import packets, procedure_calls, tokens
 from sandbox.tds.collations import TURKISH
 from sandbox.tds.encryption import EncryptedStream, wants_encryption
 from sandbox.tds.engine import Engine, EngineError, EngineSession, ServerMessage, UnknownDatabaseError
@@ -243,18 +243,27 @@ class Session:
             self._writer.write(tokens.connection_reset())
         reply = Reply(self._writer, session, self._interrupted)
         if message.kind == packets.SQL_BATCH:
-            batch = packets.parse_batch(message.payload)
-            if self._record is not None:
-                self._record.batches.append(batch[:_REMEMBERED_CHARACTERS])
-            reply.send_batch(batch, self._reception.faults())
+            self._answer_batch(packets.parse_batch(message.payload), reply)
         elif message.kind == packets.TRANSACTION_MANAGER:
             self._answer_transaction(packets.skip_headers(message.payload), session, reply)
         elif message.kind == packets.RPC:
-            text = "The stand-in answers SQL batches, not remote procedure calls (parameters)."
-            reply.send_error(ServerMessage(50000, 16, 1, text))
+            self._answer_call(packets.skip_headers(message.payload), reply)
         else:
             text = f"The stand-in does not answer messages of type 0x{message.kind:02x}."
             reply.send_error(ServerMessage(50000, 16, 1, text))
+
+    def _answer_batch(self, batch: str, reply: Reply) -> None:
+        if self._record is not None:
+            self._record.batches.append(batch[:_REMEMBERED_CHARACTERS])
+        reply.send_batch(batch, self._reception.faults())
+
+    def _answer_call(self, request: bytes, reply: Reply) -> None:
+        try:
+            batch = procedure_calls.read_batch(request)
+        except procedure_calls.UnknownCallError as error:
+            reply.send_error(ServerMessage(50000, 16, 1, str(error)))
+        else:
+            self._answer_batch(batch, reply)
 
     def _answer_transaction(self, request: bytes, session: EngineSession, reply: Reply) -> None:
         """Answer TM_BEGIN_XACT, TM_COMMIT_XACT and TM_ROLLBACK_XACT ([MS-TDS] 2.2.6.9)."""

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from sandbox.tds import packets, tokens
+from sandbox.tds.client_messages import BATCH_HEADERS, build_login
 from sandbox.tds.packets import PRELOGIN, SQL_BATCH, TDS_7_4
 
 PASSWORD = "pässwörd 1"
 Connect = Callable[..., Any]
-
-_HEADERS = struct.pack("<IIHQI", 22, 18, 2, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class BareClient:
             return
         self.send(PRELOGIN, b"\x00\x00\x06\x00\x06\xff" + bytes(6))
         self.prelogin_reply = self.read_reply()
-        self.send(packets.LOGIN7, _build_login("sa", PASSWORD, database, tds_version))
+        self.send(packets.LOGIN7, build_login("sa", PASSWORD, database, tds_version))
         self.login_reply = self.read_reply()
 
     def __enter__(self) -> Self:
@@ -60,10 +59,10 @@ class BareClient:
         self._connection.sendall(struct.pack(">BBHHBB", kind, status, 8 + len(payload), 0, 1, 0) + payload)
 
     def send_batch(self, text: str, status: int = packets.END_OF_MESSAGE) -> None:
-        self.send(SQL_BATCH, _HEADERS + text.encode("utf-16-le"), status)
+        self.send(SQL_BATCH, BATCH_HEADERS + text.encode("utf-16-le"), status)
 
     def send_transaction_request(self, kind: int) -> None:
-        self.send(packets.TRANSACTION_MANAGER, _HEADERS + struct.pack("<H", kind) + b"\x00\x00")
+        self.send(packets.TRANSACTION_MANAGER, BATCH_HEADERS + struct.pack("<H", kind) + b"\x00\x00")
 
     def send_attention(self) -> None:
         self.send(packets.ATTENTION, b"")
@@ -93,17 +92,3 @@ def last_done(reply: bytes) -> Done:
     token, status, _, rows = struct.unpack("<BHHQ", reply[-13:])
     assert token == 0xFD
     return Done(status, rows)
-
-
-def _build_login(user: str, password: str, database: str, tds_version: int) -> bytes:
-    hidden = bytes(((byte << 4 | byte >> 4) & 0xFF) ^ 0xA5 for byte in password.encode("utf-16-le"))
-    values = ["host", user, hidden, "bare client", "server", "", "", "", database]
-    fixed = struct.pack("<IIIIII4BiI", 0, tds_version, 4096, 0, 1, 0, 0, 0, 0, 0, 0, 0)
-    data, table = b"", b""
-    offset = len(fixed) + 4 * 9 + 6 + 4 * 3 + 4
-    for value in values:
-        raw = value.encode("utf-16-le") if isinstance(value, str) else value
-        table += struct.pack("<HH", offset + len(data), len(raw) // 2)
-        data += raw
-    table += bytes(6) + bytes(12) + bytes(4)
-    return fixed + table + data
