@@ -1,0 +1,1 @@
+"""What the benches of moving rows share: the rows, the stand-in that replays them, and whoever moves them."""

@@ -1,0 +1,48 @@
+"""The pipeline as a contender: a first load into an empty table, then a refresh that changes nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bench.rows.contenders import Contender, Measured, Place
+from bench.rows.lines import WARM_UP, Lines
+from bench.rows.sync_report import STEPS, Report
+from open_orders.contract import OPEN_ORDERS
+
+DRIVERS = ("mssql-python", "pymssql")
+FIRST, AGAIN = "first load", "nothing changed"
+# A slow machine shall be measured, not cut short.
+_TIMEOUT_S = "1200"
+
+
+def list_ours() -> list[Contender]:
+    """Return the pipeline, once with each driver."""
+    return [Contender(name_ours(driver), "ours", partial(_move, driver)) for driver in DRIVERS]
+
+
+def name_ours(driver: str) -> str:
+    """Return what the pipeline with this driver is called."""
+    return f"this pipeline, {driver}"
+
+
+def run_syncs(place: Place, driver: str, tables: list[Lines]) -> Report:
+    """Sync from each table in turn, in one process, first into an empty table, and return its report."""
+    files = []
+    for lines in (WARM_UP, *tables):
+        file = place.directory / f"{lines.table}.sql"
+        file.write_text(f"SET NOCOUNT ON;\n{lines.query};\n")
+        files.append(str(file))
+    trust = {"trust_server_certificate": "true"} if driver == DRIVERS[0] else {}
+    erp = place.source.address("mssql", driver=driver, timeout=_TIMEOUT_S, **trust)
+    finished = place.run_module("bench.rows.sync_process", *files, AIRFLOW_CONN_ERP_MSSQL=erp)
+    return Report.read(finished.last_line)
+
+
+def _move(driver: str, place: Place, lines: Lines) -> Measured:
+    report = run_syncs(place, driver, [lines, lines])
+    place.verify(place.orders, OPEN_ORDERS.table, lines)
+    first, again = (sync.steps for sync in report.syncs)
+    parts = {f"{FIRST}, {step}": first[step] for step in STEPS} | {f"{AGAIN}, {step}": again[step] for step in STEPS}
+    totals = {FIRST: sum(first.values()), AGAIN: sum(again.values())}
+    # The pipeline is as fast as its slower case.
+    return Measured(max(totals.values()), report.peak_mb, totals | parts, report.peak_mb - report.baseline_mb)
