@@ -88,6 +88,8 @@ def _read_cost() -> Cost:
     with closing(PostgresHook("orders_db").get_conn()) as connection, connection.cursor() as cursor:
         # Within a transaction the list of sessions stays the same.
         connection.autocommit = True
+        # The first change of a page after a checkpoint writes all of it: so each sync begins with one.
+        cursor.execute("CHECKPOINT")
 
         def ask(statement: str) -> Any:
             cursor.execute(statement)
