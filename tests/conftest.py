@@ -24,6 +24,7 @@ for name in [name for name in os.environ if name.startswith(("OPEN_ORDERS_", "AI
 
 from open_orders.migrations.__main__ import migrate  # noqa: E402
 from sandbox.postgres import EmbeddedPostgres  # noqa: E402
+from tests.first_run import FirstRun, make_first_run  # noqa: E402
 
 TEMPLATE = "orders_template"
 _numbers = count(1)
@@ -79,6 +80,12 @@ def orders(orders_dsn: str) -> Iterator[psycopg.Connection[Any]]:
     """Yield an autocommit connection of the test's own, to look at what the code did."""
     with psycopg.connect(orders_dsn, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    """Return the quickstart's first run of this session; nobody changes what it left, but copies it."""
+    return make_first_run(tmp_path_factory.mktemp("a sandbox with spaces") / "state")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -20,32 +19,25 @@ import pytest
 from psycopg.rows import dict_row
 
 from sandbox.ports import find_free_port
+from tests.first_run import ROOT, START_TIMEOUT_S, STOP_TIMEOUT_S, build_environment
 
-ROOT = Path(__file__).parents[2]
 READY = "A new run comes every five minutes"
-START_TIMEOUT_S = 240
 RUN_TIMEOUT_S = 240
-
-
-def build_environment(state_dir: Path) -> dict[str, str]:
-    """Return an environment in which the commands in bin/ use this state directory."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "OPEN_ORDERS"))}
-    return {**inherited, "OPEN_ORDERS_SANDBOX_DIR": str(state_dir)}
 
 
 class RunningSandbox:
     """A quickstart that was left running."""
 
-    def __init__(self, state_dir: Path, environment: dict[str, str], *options: str, root: Path = ROOT) -> None:
+    def __init__(self, state_dir: Path, *options: str, root: Path = ROOT) -> None:
         self.state_dir = state_dir
         self.root = root
-        self.environment = environment
+        self.environment = build_environment(state_dir)
         self.port = find_free_port()
         self.output = state_dir.parent / "quickstart.txt"
         command = [root / "bin" / "quickstart", "--port", str(self.port), *options]
         with self.output.open("w") as file:
             # Python looks for modules in the current folder first, and there may be another checkout.
-            self.process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, cwd=root)
+            self.process = subprocess.Popen(command, stdout=file, stderr=file, env=self.environment, cwd=root)
         try:
             self.await_true(lambda: READY in self.output.read_text(), START_TIMEOUT_S, "the quickstart")
         except BaseException:
@@ -60,7 +52,7 @@ class RunningSandbox:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=STOP_TIMEOUT_S)
 
     def await_true(self, condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
         deadline = time.monotonic() + timeout_s

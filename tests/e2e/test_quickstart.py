@@ -8,73 +8,57 @@ import re
 import signal
 import subprocess
 import urllib.error
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from sandbox.ports import find_free_port
-from tests.e2e.running_sandbox import ROOT, RUN_TIMEOUT_S, START_TIMEOUT_S, RunningSandbox, build_environment
-
-pytestmark = pytest.mark.timeout(600)
+from tests.e2e.running_sandbox import RUN_TIMEOUT_S, RunningSandbox
+from tests.first_run import ROOT, FirstRun, run_once
 
 
-@pytest.fixture(scope="module")
-def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("a sandbox with spaces") / "state"
+def test_first_run_from_nothing_succeeds_and_one_that_the_source_refuses_says_why(first_run: FirstRun) -> None:
+    """The scheduled run that is due comes first; the run that the quickstart triggers meets the fault."""
+    assert first_run.code == 1
+    assert re.search(r"Job log \d{8}_\d{6}: success - 2,\d{3} open orders: 2,\d{3} new, 0 changed", first_run.output)
+    for message in (
+        r"Attempt 3 of 3 failed: SQL Server 127.0.0.1:\d+/ERP refused the login 'sa'; check the conn",
+        r"Job log \d{8}_\d{6}: ERROR - connect: SQL Server 127.0.0.1:\d+/ERP refused the login",
+    ):
+        assert re.search(message, first_run.output), message
 
 
-@pytest.fixture(scope="module")
-def environment(state_dir: Path) -> dict[str, str]:
-    return build_environment(state_dir)
-
-
-@pytest.fixture(scope="module")
-def once(environment: dict[str, str]) -> Callable[..., tuple[int, str]]:
-    """Return a function that runs `bin/quickstart --once` with options, and gives exit code and output."""
-
-    def run(*options: str) -> tuple[int, str]:
-        command = [ROOT / "bin" / "quickstart", "--once", "--port", str(find_free_port()), *options]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=START_TIMEOUT_S, check=False
-        )
-        print(done.stdout, done.stderr)
-        return done.returncode, done.stdout + done.stderr
-
-    return run
-
-
-def test_first_run_succeeds_and_shows_its_job_log(once: Callable[..., tuple[int, str]]) -> None:
-    code, output = once("--rows", "3000")
+@pytest.mark.full
+def test_once_ends_with_success(first_run: FirstRun, tmp_path: Path) -> None:
+    first_run.copy_to(tmp_path / "state")
+    code, output = run_once(tmp_path / "state")
     assert code == 0
+    assert re.search(r"Job log \d{8}_\d{6}: success - ", output)
+
+
+@pytest.fixture(scope="module")
+def running(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """Yield a second start that stays."""
+    state_dir = tmp_path_factory.mktemp("a second start") / "state"
+    first_run.copy_to(state_dir)
+    sandbox = RunningSandbox(state_dir)
+    yield sandbox
+    sandbox.stop()
+
+
+def test_second_start_shows_the_job_log_of_a_run_that_succeeds(running: RunningSandbox) -> None:
+    output = running.output.read_text()
     for message in ("Job started - sync_open_orders (", "Batch 2/2: imported ", "Published ", "Job finished in "):
         assert message in output
     assert re.search(r"Job log \d{8}_\d{6}: success - ", output)
 
 
-def test_second_run_shows_new_changed_and_closed_orders(once: Callable[..., tuple[int, str]]) -> None:
-    code, output = once()
-    assert code == 0
+def test_second_start_shows_new_changed_and_closed_orders(running: RunningSandbox) -> None:
+    output = running.output.read_text()
     summary = re.findall(r"Published [\d,]+ orders: ([\d,]+) new, ([\d,]+) changed, ([\d,]+) closed", output)[-1]
     assert all(int(number.replace(",", "")) > 0 for number in summary)
-
-
-def test_run_against_a_source_that_refuses_logins_fails_and_says_why(once: Callable[..., tuple[int, str]]) -> None:
-    code, output = once("--fault", "refuse_logins")
-    assert code == 1
-    assert re.search(
-        r"Attempt 3 of 3 failed: SQL Server 127.0.0.1:\d+/ERP refused the login 'sa'; check the conn", output
-    )
-    assert re.search(r"Job log \d{8}_\d{6}: ERROR - connect: SQL Server 127.0.0.1:\d+/ERP refused the login", output)
-
-
-@pytest.fixture(scope="module")
-def running(state_dir: Path, environment: dict[str, str]) -> Iterator[RunningSandbox]:
-    sandbox = RunningSandbox(state_dir, environment)
-    yield sandbox
-    sandbox.stop()
 
 
 def test_trigger_from_the_command_line_takes_its_parameters(running: RunningSandbox) -> None:
@@ -226,8 +210,8 @@ def test_run_marked_as_failed_has_its_log_closed_at_the_latest_by_the_next_run(r
     assert log["error_summary"]
 
 
-def test_second_quickstart_on_the_same_state_is_refused(running: RunningSandbox, once: Callable[..., Any]) -> None:
-    code, output = once()
+def test_second_quickstart_on_the_same_state_is_refused(running: RunningSandbox) -> None:
+    code, output = run_once(running.state_dir)
     assert code == 3
     assert "already running" in output
 

@@ -12,7 +12,8 @@ import pytest
 
 from sandbox.connections import parse_connection
 from sandbox.erp.session import connect
-from tests.e2e.running_sandbox import ROOT, RunningSandbox, build_environment
+from tests.e2e.running_sandbox import RunningSandbox
+from tests.first_run import ROOT
 from tests.integration.purchase_orders import ERP_STATEMENTS
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.full]
@@ -33,9 +34,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox
     (checkout / ".venv").symlink_to(ROOT / ".venv")
     for example in ("open_purchase_orders", "count_overdue_orders"):
         shutil.copytree(checkout / "examples" / example, checkout, dirs_exist_ok=True)
-    sandbox = RunningSandbox(
-        directory / "state", build_environment(directory / "state"), "--rows", "500", root=checkout
-    )
+    sandbox = RunningSandbox(directory / "state", "--rows", "500", root=checkout)
     yield sandbox
     sandbox.stop()
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.running_sandbox import ROOT, RunningSandbox, build_environment
+from tests.e2e.running_sandbox import RunningSandbox
+from tests.first_run import ROOT
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.full]
 Prepare = Callable[..., str]
@@ -18,8 +19,7 @@ Prepare = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    state_dir = tmp_path_factory.mktemp("walk") / "state"
-    sandbox = RunningSandbox(state_dir, build_environment(state_dir))
+    sandbox = RunningSandbox(tmp_path_factory.mktemp("walk") / "state")
     yield sandbox
     sandbox.stop()
 

@@ -23,6 +23,7 @@ from sandbox.state import REPOSITORY
 from tests.faults.network import Cable, Network
 from tests.faults.plant import DAG, START_TIMEOUT_S, Plant
 from tests.faults.redis_server import RedisServer
+from tests.first_run import FirstRun
 
 MACHINES = (11, 12)
 # Airflow's and Celery's time limits, shortened like those of the other plant; what we recommend is in docs/scale.md.
@@ -38,8 +39,8 @@ CODE = ("dags", "plugins", "include")
 class CeleryPlant(Plant):
     """A plant whose tasks run on the machines of a network."""
 
-    def __init__(self, directory: Path, network: Network) -> None:
-        super().__init__(directory, network.address, _listen_at(network, directory))
+    def __init__(self, directory: Path, first_run: FirstRun, network: Network) -> None:
+        super().__init__(directory, first_run, network.address, _listen_at(network, directory))
         self.redis = RedisServer(
             directory / "redis", network.address, find_free_port(), self.state.read_secret("redis_password")
         )

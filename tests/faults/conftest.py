@@ -13,6 +13,7 @@ from tests.faults import report
 from tests.faults.cell import Cell
 from tests.faults.plant import Plant
 from tests.faults.reader import Reader
+from tests.first_run import FirstRun
 
 HERE = Path(__file__).parent
 PACKAGES = ("apache-airflow", "celery", "psycopg", "mssql-python", "pymssql")
@@ -27,9 +28,9 @@ PART = {
 
 
 @pytest.fixture(scope="session")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+def plant(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
     """Yield a running deployment, whose first run has published."""
-    with Plant(tmp_path_factory.mktemp("plant")) as plant:
+    with Plant(tmp_path_factory.mktemp("plant"), first_run) as plant:
         yield plant
 
 

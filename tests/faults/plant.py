@@ -30,6 +30,7 @@ from sandbox.postgres import EmbeddedPostgres
 from sandbox.processes import Processes
 from sandbox.progress import Command
 from sandbox.state import State
+from tests.first_run import FirstRun
 from tests.integration.statsd_receiver import StatsdReceiver
 from tests.ui.airflow_client import Airflow
 
@@ -75,11 +76,16 @@ def task_policy(task):
 class Plant:
     """A running deployment, reached as its users, its readers and its faults reach it."""
 
-    def __init__(self, directory: Path, host: str = HOST, server_settings: Mapping[str, str] | None = None) -> None:
-        """`host` is the address of this machine at which all servers are found; the PostgreSQLs get more settings."""
+    def __init__(
+        self, directory: Path, first_run: FirstRun, host: str = HOST, server_settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Begin with the Airflow, its users and its roles that `first_run` left, and with nothing else of it.
+
+        `host` is the address of this machine at which all servers are found; the PostgreSQLs get more settings.
+        """
         self.host = host
         self.state = State(directory / "state")
-        self.state.create_directories()
+        first_run.copy_to(self.state.root)
         settings = {"fsync": "off", **(server_settings or {})}
         self.metadata_server = EmbeddedPostgres(self.state.postgres_dir, settings=settings)
         # On one port for good: it is stopped and started again.
@@ -105,11 +111,11 @@ class Plant:
         self.metrics.__exit__()
 
     def _start(self) -> None:
-        for server, databases in ((self.metadata_server, ("airflow", "erp")), (self.orders_server, ("orders",))):
+        for server in (self.metadata_server, self.orders_server):
             self._cleanup.callback(server.stop, "immediate")
             server.start()
-            for database in databases:
-                server.create_database(database)
+        self._forget_first_run()
+        self.orders_server.create_database("orders")
         airflow = self._uri_of(roles.AIRFLOW, self.metadata_server, "airflow")
         self.environment = build_airflow_environment(
             self.state,
@@ -124,24 +130,17 @@ class Plant:
         self.environment |= SHORTENED | self._settings()
         self.environment |= {f"AIRFLOW__METRICS__{name}": value for name, value in self.metrics.options.items()}
         self._write_policy(max_active_runs=1)
-        for server, database in ((self.metadata_server, "airflow"), (self.orders_server, "orders")):
-            as_administrator = dict(roles.build_administrator_environment(server))
-            self._command("open_orders.roles", database, **as_administrator).wait()
-        migrations = [self._command("open_orders.migrations"), self._command("airflow", "db", "migrate")]
+        as_administrator = dict(roles.build_administrator_environment(self.orders_server))
+        self._command("open_orders.roles", "orders", **as_administrator).wait()
+        migration = self._command("open_orders.migrations")
         stand_in = source.build_stand_in_environment(
             self.erp, roles.connect_as_superuser(self.metadata_server, "erp"), self.state.faults_file
         )
         self._start_processes(["sqlserver"], self.environment | {"SANDBOX_TDS_HOST": self.host} | dict(stand_in))
         source.await_login(self.erp, self.check)
         source.ensure_sample(self.erp, ROWS)
-        for migration in migrations:
-            migration.wait()
-        # Not before: a migration on a busy machine is idle for longer.
+        migration.wait()
         self.execute_metadata(f"ALTER ROLE {roles.AIRFLOW} SET idle_in_transaction_session_timeout = '{IDLE_LIMIT_S}s'")
-        arguments = ["airflow", "users", "create", "--username", "admin", "--role", "Admin"]
-        arguments += ["--firstname", "A", "--lastname", "A", "--email", "a@example.com"]
-        self._command(*arguments, answers=[self.airflow.passwords["admin"]] * 2).wait()
-        self._command("open_orders.web.permissions").wait()
         self.execute((HERE / "breakpoints.sql").read_text())
         self._start_airflow()
         self.await_healthy()
@@ -150,6 +149,14 @@ class Plant:
         self.trigger("first")
         assert self.await_run_end("first") == "success", self.messages_of("first")
         self.await_true(lambda: not self.active_runs(), START_TIMEOUT_S, "the end of the scheduled run")
+
+    def _forget_first_run(self) -> None:
+        """Leave of the metadata server Airflow's database alone, and in that no DAG and no run."""
+        self.execute_metadata("TRUNCATE dag, dag_run CASCADE")
+        with psycopg.connect(self.metadata_server.dsn(), autocommit=True) as connection:
+            for database in ("orders", "erp"):
+                connection.execute(f"DROP DATABASE {database} WITH (FORCE)")
+        self.metadata_server.create_database("erp")
 
     def _settings(self) -> dict[str, str]:
         """Return more variables of Airflow's processes."""
@@ -166,10 +173,10 @@ class Plant:
         file.parent.mkdir(exist_ok=True)
         file.write_text(POLICY.format(max_active_runs=max_active_runs))
 
-    def _command(self, *arguments: str, answers: list[str] | None = None, **variables: str) -> Command:
+    def _command(self, *arguments: str, **variables: str) -> Command:
         log = self.state.logs_dir / f"{'-'.join(arguments[:2])}.log"
         environment = self.environment | variables
-        command = Command(" ".join(arguments[:3]), ["-m", *arguments], environment, log, answers or [])
+        command = Command(" ".join(arguments[:3]), ["-m", *arguments], environment, log)
         self._cleanup.callback(command.stop)
         return command
 

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.plant import DAG, Plant
 from tests.integration.receiver import TOKEN, Receiver
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(500)]
+pytestmark = pytest.mark.full
 PATIENCE_S = 90
 # Longer than from one callback to the next, on a busy machine.
 QUIET_S = 10

@@ -11,7 +11,6 @@ from open_orders.job_status import JobStatus
 from tests.faults.cell import Cell
 from tests.faults.points import POINTS, Point
 
-pytestmark = pytest.mark.timeout(400)
 every_point = pytest.mark.parametrize("point", POINTS, ids=str)
 
 

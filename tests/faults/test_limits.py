@@ -17,7 +17,6 @@ from tests.faults.cell import Cell
 from tests.faults.plant import Plant
 from tests.faults.points import EARLY, POINTS, Point
 
-pytestmark = pytest.mark.timeout(500)
 BY_NAME = {point.name: point for point in POINTS}
 
 

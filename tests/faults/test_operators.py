@@ -9,7 +9,6 @@ from tests.faults.cell import Cell
 from tests.faults.plant import DAG
 from tests.faults.points import EARLY, POINTS, Point
 
-pytestmark = pytest.mark.timeout(400)
 every_point = pytest.mark.parametrize("point", POINTS, ids=str)
 every_task = pytest.mark.parametrize("point", EARLY, ids=str)
 

@@ -8,8 +8,6 @@ from open_orders.job_status import JobStatus
 from tests.faults.cell import Cell
 from tests.faults.points import EARLY, POINTS, Point
 
-pytestmark = pytest.mark.timeout(400)
-
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
 @pytest.mark.fault("The orders database stops at once and starts again")

@@ -12,7 +12,6 @@ from tests.faults.cell import Cell, check_reason
 from tests.faults.plant import DAG, Plant
 from tests.faults.points import POINTS, Point
 
-pytestmark = pytest.mark.timeout(500)
 every_point = pytest.mark.parametrize("point", [point for point in POINTS if not point.committed], ids=str)
 AMONG_ROWS = [point for point in POINTS if point.name.endswith("among the rows")]
 REFUSED = r"connect: Another run of sync_open_orders is in progress: job log \d+_\d+"

@@ -9,8 +9,6 @@ import pytest
 from open_orders.job_status import JobStatus
 from tests.faults.cell import Cell
 
-pytestmark = pytest.mark.timeout(400)
-
 CLOSED = "fetch: SQL Server closed the connection"
 FAULTS = {
     "refuses logins": ({"refuse_logins": True}, "connect: SQL Server .* refused the login 'sa'"),

@@ -16,6 +16,7 @@ from tests.faults.cell import SETTLE_TIMEOUT_S, Cell
 from tests.faults.network import Network, can_make_networks
 from tests.faults.plant import DAG
 from tests.faults.points import EARLY, POINTS, Point
+from tests.first_run import FirstRun
 
 pytestmark = [
     pytest.mark.full,
@@ -35,9 +36,9 @@ REDELIVERED_S = 200
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CeleryPlant]:
+def plant(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CeleryPlant]:
     """Yield a running deployment with two workers, whose first run has published."""
-    with Network() as network, CeleryPlant(tmp_path_factory.mktemp("plant"), network) as plant:
+    with Network() as network, CeleryPlant(tmp_path_factory.mktemp("plant"), first_run, network) as plant:
         yield plant
 
 

@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 from open_orders.web.permissions import OWN_ROLE
 from sandbox.browser import WIDE, Theme, open_chromium, open_context
 from sandbox.sample_history import add_day
-from tests.e2e.running_sandbox import RunningSandbox, build_environment
+from tests.e2e.running_sandbox import RunningSandbox
+from tests.first_run import FirstRun
 from tests.ui.airflow_client import OTHER_ROLE, Airflow
 
 # Two cores that also run a scheduler take their time.
@@ -18,10 +19,11 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+def running(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
     """Yield a quickstart that stays up, with a day of history."""
     state_dir = tmp_path_factory.mktemp("pages with spaces") / "state"
-    sandbox = RunningSandbox(state_dir, build_environment(state_dir), "--rows", "3000")
+    first_run.copy_to(state_dir)
+    sandbox = RunningSandbox(state_dir)
     try:
         with psycopg.connect(sandbox.orders_dsn, autocommit=True) as orders:
             add_day(orders)

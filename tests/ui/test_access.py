@@ -9,7 +9,8 @@ from fastapi.routing import APIRoute
 
 from open_orders.web.app import build_job_logs_app, build_open_orders_app
 from open_orders.web.permissions import OWN_ROLE
-from tests.e2e.running_sandbox import ROOT, RunningSandbox
+from tests.e2e.running_sandbox import RunningSandbox
+from tests.first_run import ROOT
 from tests.ui.airflow_client import Airflow
 
 READERS = ("admin", "viewer", "reader")
@@ -19,8 +20,6 @@ PATHS = [
     for route in app.routes
     if isinstance(route, APIRoute)
 ]
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_permissions_can_be_given_again(running: RunningSandbox) -> None:

@@ -9,8 +9,6 @@ import pytest
 
 from tests.ui.airflow_client import Airflow
 
-pytestmark = pytest.mark.timeout(300)
-
 ELSEWHERE = [
     "//evil.example/",
     "///evil.example/",

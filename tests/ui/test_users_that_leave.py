@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import psycopg
-import pytest
 
 from open_orders.web.permissions import OWN_ROLE
 from tests.e2e.running_sandbox import RunningSandbox
@@ -12,8 +11,6 @@ from tests.ui.airflow_client import OTHER_ROLE, Airflow
 # Airflow keeps whom a session belongs to for 30 s ([fab] cache_ttl).
 KNOWN_FOR_S = 90
 PATHS = ("/job_logs/", "/open_orders/api/open_orders", "/open_orders/export.csv")
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def delete(airflow: Airflow, _running: RunningSandbox, user: str) -> None:
