@@ -103,6 +103,13 @@ class RunningSandbox:
         done = self.airflow("dags", "trigger", dag_id, "--run-id", run_id, *options)
         assert done.returncode == 0, done.stderr
 
+    def trigger_by_api(
+        self, run_id: str, configuration: dict[str, Any] | None = None, dag_id: str = "sync_open_orders"
+    ) -> None:
+        """Start a run as the trigger form and "Run now" do."""
+        body = {"dag_run_id": run_id, "conf": configuration or {}, "logical_date": None}
+        self.call_api("POST", "dagRuns", body, dag_id)
+
     def await_end(self, run_id: str) -> dict[str, Any]:
         def ended() -> dict[str, Any] | None:
             log = self.log_of(run_id)
@@ -132,13 +139,13 @@ class RunningSandbox:
                     found.append(process)
         return found
 
-    def call_api(self, method: str, path: str, body: dict[str, Any]) -> None:
-        """Ask Airflow's REST API, as admin, to do what a person does in the web UI."""
+    def call_api(self, method: str, path: str, body: dict[str, Any], dag_id: str = "sync_open_orders") -> None:
+        """Ask Airflow's REST API, as admin, to do with a DAG what a person does in the web UI."""
         base = f"http://127.0.0.1:{self.port}"
         headers = {"Content-Type": "application/json"}
         for verb, url, content in (
             ("POST", "/auth/token", {"username": "admin", "password": self.admin_password}),
-            (method, f"/api/v2/dags/sync_open_orders/{path}", body),
+            (method, f"/api/v2/dags/{dag_id}/{path}".rstrip("/"), body),
         ):
             request = urllib.request.Request(base + url, json.dumps(content).encode(), headers, method=verb)
             with urllib.request.urlopen(request, timeout=30) as response:

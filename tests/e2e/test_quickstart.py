@@ -113,10 +113,10 @@ TOLD = "Parameters of this run: batch_size=2000, max_drop_share=1.0 ({})"
 
 def test_override_is_told_with_who_set_it_whichever_way_it_comes(running: RunningSandbox) -> None:
     user = getpass.getuser()
-    # The trigger form and "Run now" send the same.
-    running.call_api("POST", "dagRuns", {"dag_run_id": "by_api", "conf": OVERRIDE, "logical_date": None})
-    running.await_end("by_api")
+    # The second waits for the first; a backfill would not.
+    running.trigger_by_api("by_api", OVERRIDE)
     running.trigger("by_command", OVERRIDE)
+    running.await_end("by_api")
     running.await_end("by_command")
     day = ["--from-date", "2026-01-05T00:00:00+00:00", "--to-date", "2026-01-05T00:00:00+00:00"]
     backfill = ["backfill", "create", "--dag-id", "sync_open_orders", *day, "--dag-run-conf", json.dumps(OVERRIDE)]
@@ -145,7 +145,7 @@ def test_cleared_run_keeps_its_overrides_and_names_who_set_them(running: Running
 @pytest.mark.parametrize("bad", [{"batch_size": 0}, {"max_drop_share": 50}, {"allow_empty": "false"}])
 def test_override_that_is_out_of_range_starts_no_run(running: RunningSandbox, bad: dict[str, Any]) -> None:
     with pytest.raises(urllib.error.HTTPError, match="400"):
-        running.call_api("POST", "dagRuns", {"dag_run_id": "refused", "conf": bad, "logical_date": None})
+        running.trigger_by_api("refused", bad)
     assert running.log_of("refused")["status"] is None
 
 
@@ -168,8 +168,8 @@ def test_success_of_which_one_task_is_cleared_is_a_success_again(running: Runnin
 
 
 def test_another_dag_logs_itself_through_the_shared_hook(running: RunningSandbox) -> None:
-    assert running.airflow("dags", "unpause", "maintain_job_logs").returncode == 0
-    assert running.airflow("dags", "trigger", "maintain_job_logs", "--run-id", "maintenance").returncode == 0
+    running.call_api("PATCH", "", {"is_paused": False}, "maintain_job_logs")
+    running.trigger_by_api("maintenance", dag_id="maintain_job_logs")
     log = running.await_end("maintenance")
     assert (log["status"], log["job_name"]) == (2, "maintain_job_logs")
     assert [message.split(" in ")[0] for message in running.messages_of("maintenance")] == [
@@ -183,7 +183,7 @@ def test_another_dag_logs_itself_through_the_shared_hook(running: RunningSandbox
 
 def test_task_killed_in_the_middle_of_its_fetch_is_repeated_with_the_same_result(running: RunningSandbox) -> None:
     running.misbehave({"stall_after_rows": 500})
-    running.trigger("killed")
+    running.trigger_by_api("killed")
     running.await_message("killed", "Connected: PostgreSQL")
     running.await_true(lambda: running.log_of("killed")["step"] == "fetch", 60, "the step fetch")
     [task] = running.await_true(running.task_processes, 60, "the task's process")
@@ -198,12 +198,12 @@ def test_task_killed_in_the_middle_of_its_fetch_is_repeated_with_the_same_result
 def test_run_marked_as_failed_has_its_log_closed_at_the_latest_by_the_next_run(running: RunningSandbox) -> None:
     before = running.query("SELECT count(*), max(changed_job_log_id) FROM open_orders")
     running.misbehave({"stall_after_rows": 500})
-    running.trigger("marked")
+    running.trigger_by_api("marked")
     running.await_true(lambda: running.log_of("marked").get("step") == "fetch", RUN_TIMEOUT_S, "the step fetch")
     running.call_api("PATCH", "dagRuns/marked", {"state": "failed"})
     running.misbehave(None)
     assert running.query("SELECT count(*), max(changed_job_log_id) FROM open_orders") == before
-    running.trigger("next")
+    running.trigger_by_api("next")
     assert running.await_end("next")["status"] == 2
     log = running.log_of("marked")
     assert log["status"] == 3
