@@ -23,6 +23,8 @@ def running(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> It
     """Yield a quickstart that stays up, with a day of history."""
     state_dir = tmp_path_factory.mktemp("pages with spaces") / "state"
     first_run.copy_to(state_dir)
+    # Airflow keeps for so many seconds whom a session belongs to; the default of 30 is only longer to wait for.
+    (state_dir / "airflow" / "airflow.cfg").write_text("[fab]\ncache_ttl = 5\n")
     sandbox = RunningSandbox(state_dir)
     try:
         with psycopg.connect(sandbox.orders_dsn, autocommit=True) as orders:

@@ -8,7 +8,7 @@ from open_orders.web.permissions import OWN_ROLE
 from tests.e2e.running_sandbox import RunningSandbox
 from tests.ui.airflow_client import OTHER_ROLE, Airflow
 
-# Airflow keeps whom a session belongs to for 30 s ([fab] cache_ttl).
+# Airflow keeps for a while whom a session belongs to ([fab] cache_ttl, see conftest.py).
 KNOWN_FOR_S = 90
 PATHS = ("/job_logs/", "/open_orders/api/open_orders", "/open_orders/export.csv")
 
