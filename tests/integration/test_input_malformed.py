@@ -306,9 +306,15 @@ def length_of_result(conversation: Conversation, erp: Erp, sync: Sync) -> int:
 
 @only_pymssql
 @pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
-def test_result_cut_at_any_byte_is_an_error(erp: Erp, length_of_result: int, reset: bool) -> None:
-    """Rows with short and long texts and decimals; among the positions is the boundary between the two rows."""
-    silent = [position for position in range(length_of_result + 1) if cut(erp, position, reset) is None]
+def test_result_cut_at_any_byte_is_an_error(
+    erp: Erp, length_of_result: int, reset: bool, request: pytest.FixtureRequest
+) -> None:
+    """Rows with short and long texts and decimals; among the positions is the boundary between the two rows.
+
+    The driver reads the same bytes before a reset, so without --all that comes at some of the positions only.
+    """
+    every = 5 if reset and not request.config.getoption("--all") else 1
+    silent = [position for position in range(0, length_of_result + 1, every) if cut(erp, position, reset) is None]
     assert silent == []
 
 
