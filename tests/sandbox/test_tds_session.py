@@ -17,6 +17,7 @@ import pymssql
 import pytest
 
 from sandbox.tds import packets
+from sandbox.tds.client_messages import BATCH_HEADERS
 from sandbox.tds.engine import EngineError, Outcome, ResultSet, RowCount, ServerMessage, make_error
 from sandbox.tds.faults import Faults, FaultsFile, FaultsFormatError
 from sandbox.tds.packets import ClientGoneError
@@ -361,7 +362,7 @@ class TestOtherRequests:
 
     def test_remote_procedure_call_is_a_clear_error(self, server: StandInServer) -> None:
         with BareClient(server.port) as client:
-            client.send(packets.RPC, bytes(30))
+            client.send(packets.RPC, BATCH_HEADERS + bytes(8))
             reply = client.read_reply()
 
             assert reply[0] == 0xAA
