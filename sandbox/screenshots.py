@@ -5,6 +5,7 @@ A day of sample job logs is added to the sandbox first, so that the pages have s
 
 import argparse
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 import psycopg
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as BrowserTimeoutError
 
 from sandbox.browser import NARROW, WIDE, Theme, open_chromium, open_context, sign_in
 from sandbox.command_line import read_environment
@@ -25,6 +27,7 @@ LOOKS: dict[str, tuple[Theme, tuple[int, int]]] = {
     "dark": ("dark", WIDE),
     "narrow": ("light", NARROW),
 }
+QUIET_MS = 5_000
 JOB_LOGS = "/plugin/job-logs"
 OPEN_ORDERS = "/plugin/open-orders"
 
@@ -75,7 +78,9 @@ def take(page: Page, picture: Picture, look: str, file: Path) -> None:
         page.goto(picture.frame if picture.frame.endswith("/job-log") else picture.frame + picture.path)
         shown = page.frame_locator("iframe").locator(picture.ready)
     shown.first.wait_for()
-    page.wait_for_load_state("networkidle")
+    # On a busy machine Airflow's page around it never stops asking.
+    with suppress(BrowserTimeoutError):
+        page.wait_for_load_state("networkidle", timeout=QUIET_MS)
     page.screenshot(path=file, animations="disabled")
 
 
