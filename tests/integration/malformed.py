@@ -235,7 +235,7 @@ FAILED_LOGIN: dict[str, tuple[str, Change]] = {
     "hang-up for LOGIN7": ("LOGIN7", lambda _payload: b""),
     "hang-up after the login": (AFTER_LOGIN, lambda _payload: b""),
 }  # fmt: skip
-# mssql-python is stricter with some of these, and forgives one.
+# mssql-python is stricter with some of these, and forgives two.
 REFUSED_BY_MSSQL_PYTHON = {
     "many empty packets first",
     "ENVCHANGE of the packet size",
@@ -250,4 +250,4 @@ REFUSED_BY_MSSQL_PYTHON = {
     "empty packets",
     "flood for LOGIN7",
 }
-READ_BY_MSSQL_PYTHON = {"PRELOGIN with offsets beyond its end"}
+READ_BY_MSSQL_PYTHON = {"PRELOGIN with offsets beyond its end", "INFO too long"}

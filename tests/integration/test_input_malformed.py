@@ -86,9 +86,9 @@ class Fetches:
         """Whether the source's driver asks this at all."""
         return any(said.endswith(asked) for said in self._conversation)
 
-    def read(self, change: Change) -> Ending:
-        """Read the changed answer to the query, outside of a run."""
-        changed = change_answer(self._conversation, QUERY, change)
+    def read(self, asked: str, change: Change) -> Ending:
+        """Read the query's answer outside of a run, from a server that has time."""
+        changed = change_answer(self._conversation, asked, change)
         with RawServer(self._conversation, changed, patience_s=10) as server:
             return self._driver.read(address_of(self._erp, server), self._erp.query_file)
 
@@ -130,15 +130,18 @@ def complaints(found: Mapping[Any, str | None]) -> dict[Any, str]:
 @pytest.mark.both_drivers(other="full")
 @pytest.mark.parametrize("cases", [PACKETS, TOKENS], ids=["packets", "tokens"])
 def test_malformed_result_is_told_in_a_sentence_and_publishes_nothing(
-    fetches: Fetches, cases: dict[str, Change]
+    fetches: Fetches, erp: Erp, cases: dict[str, Change]
 ) -> None:
-    assert complaints({name: fetches.complain(QUERY, change) for name, change in cases.items()}) == {}
+    forgiven = READ_BY_MSSQL_PYTHON if erp.driver == MSSQL_PYTHON else set()
+    found = {name: fetches.complain(QUERY, change) for name, change in cases.items() if name not in forgiven}
+    assert complaints(found) == {}
+    assert [fetches.read(QUERY, cases[name]).rows for name in forgiven & cases.keys()] in ([], [1])
 
 
 @pytest.mark.both_drivers(other="full")
 def test_result_that_is_only_odd_is_read_unless_the_driver_refuses_it(fetches: Fetches, erp: Erp) -> None:
     refused = REFUSED_BY_MSSQL_PYTHON & FORGIVEN.keys() if erp.driver == MSSQL_PYTHON else set()
-    endings = {name: fetches.read(change) for name, change in FORGIVEN.items() if name not in refused}
+    endings = {name: fetches.read(QUERY, change) for name, change in FORGIVEN.items() if name not in refused}
     assert {name: ending for name, ending in endings.items() if ending.rows != 1} == {}
     assert complaints({name: fetches.complain(QUERY, FORGIVEN[name]) for name in refused}) == {}
 
@@ -178,9 +181,7 @@ def test_server_that_is_none_is_told_in_a_sentence(fetches: Fetches, erp: Erp) -
         if fetches.is_asked(asked) and name not in forgiven
     }
     assert complaints(found) == {}
-    for name in forgiven:
-        _run_id, ending = fetches.run(*FAILED_LOGIN[name])
-        assert ending.rows is not None, ending
+    assert [fetches.read(*FAILED_LOGIN[name]).rows for name in forgiven & FAILED_LOGIN.keys()] in ([], [1])
 
 
 @pytest.mark.both_drivers

@@ -54,11 +54,15 @@ def test_sidebar_leads_to_both_areas_with_icons(open_page: OpenPage, theme: str)
 
 
 def test_address_in_airflows_frame_can_be_shared(open_page: OpenPage, running: RunningSandbox) -> None:
-    [log] = running.query("SELECT name FROM job_logs WHERE status = 3 ORDER BY id LIMIT 1")
+    [log] = running.query(
+        """SELECT name, (SELECT count(*) FROM job_log_details
+                         WHERE job_log_id = job_logs.id AND level = 'error') AS errors
+           FROM job_logs WHERE status = 3 ORDER BY id LIMIT 1"""
+    )
     page = open_page(f"/plugin/job-logs/job_logs/{log['name']}?level=error")
     frame = page.frame_locator("iframe")
     expect(frame.get_by_role("heading", level=1)).to_have_text(log["name"])
-    expect(frame.locator("#lines .line")).to_have_count(1)
+    expect(frame.locator("#lines .line")).to_have_count(log["errors"])
     page = open_page("/plugin/open-orders/open_orders/?overdue=1")
     expect(page.frame_locator("iframe").get_by_role("checkbox", name=re.compile("overdue"))).to_be_checked()
 
