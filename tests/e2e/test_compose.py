@@ -19,6 +19,7 @@ from tests.e2e.compose_host import ComposeHost
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(3000),
+    # CI runs as root, so there it is never skipped.
     pytest.mark.skipif(os.geteuid() != 0, reason="only root makes networks of its own"),
 ]
 RUN_TIMEOUT_S = 300
