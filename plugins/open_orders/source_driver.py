@@ -1,6 +1,7 @@
 """The source's driver: what the pipeline asks of it, and which one it is.
 
-Each of the two is a module of its own. Neither is imported before it is chosen: a run uses one, never both.
+Each of the two is a module of its own, imported when it is chosen: a run uses one, never both. A scheduler that forks
+its tasks loads the usual one before that (`open_orders.preload`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,9 +26,9 @@ from open_orders import source_watch
 from open_orders.contract import OPEN_ORDERS
 from open_orders.errors import JobError
 from open_orders.execution import Execution, RunState
+from open_orders.preload import load_driver
 from open_orders.settings import Settings
 from open_orders.source import open_source, read_source_query
-from open_orders.source_mssql_python import what_is_missing
 from tests.integration.erp import run_step
 
 ROOT = Path(__file__).parents[2]
@@ -165,9 +164,8 @@ def _own_memory_kb() -> int:
 
 
 if __name__ == "__main__":
-    # Imports what only mssql-python needs.
-    assert what_is_missing() is None
-    import_module("open_orders.landing_arrow")
+    # As the scheduler does before it forks.
+    load_driver()
     _BASELINE_KB = _own_memory_kb()
     _ANSWERS = os.dup(1)
     os.dup2(2, 1)
