@@ -110,25 +110,33 @@ def wants_encryption(prelogin: bytes) -> bool:
     return False
 
 
+def certificate() -> bytes:
+    """Return the certificate as PEM, for a client that is to check it."""
+    return _identity()[1]
+
+
 @cache
 def _server_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # In TLS 1.3 the server goes on with the handshake after its end, for which TDS 7 has no place.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _sign_certificate(key)
     # The ssl module reads key and certificate from a file only.
     with tempfile.NamedTemporaryFile(suffix=".pem") as file:
-        file.write(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+        file.writelines(_identity())
         file.flush()
         context.load_cert_chain(file.name)
     return context
+
+
+@cache
+def _identity() -> tuple[bytes, bytes]:
+    """Return key and certificate as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private, _sign_certificate(key).public_bytes(serialization.Encoding.PEM)
 
 
 def _sign_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
 from open_orders.errors import ConnectionSettingsError
+from open_orders.source import open_source
 from open_orders.source_driver import choose_driver
 from open_orders.source_mssql_python import what_is_missing
+from sandbox.tds import encryption
+from tests.integration.driver_process import DriverProcess
 from tests.integration.erp import MSSQL_PYTHON, PYMSSQL, Erp, Sync, order
 from tests.integration.outcome import Database, messages, published
 
@@ -84,3 +89,36 @@ def test_job_log_names_the_driver(erp: Erp, sync: Sync, orders: Database) -> Non
     [told] = [message for message in messages(orders, "it") if message.startswith("Connecting to SQL Server")]
     assert f"through {erp.driver} " in told
     assert other not in told
+
+
+def test_certificate_of_an_authority_that_is_known_is_taken(
+    erp: Erp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_bytes(encryption.certificate())
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    with DriverProcess() as driver:
+        assert driver.read(erp.address(trust_server_certificate="false"), erp.query_file).rows == 0
+
+
+def test_authorities_are_read_only_where_the_certificate_is_checked(
+    erp: Erp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorities = tmp_path / "authorities.pem"
+    # Whoever reads from it waits forever.
+    os.mkfifo(authorities)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    with DriverProcess() as driver:
+        assert driver.read(erp.address(trust_server_certificate="true"), erp.query_file).rows == 0
+
+
+def test_environment_is_as_before_once_connected(erp: Erp) -> None:
+    for authorities in (None, "/etc/ssl/of-the-plant.pem"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AIRFLOW_CONN_ERP_MSSQL", erp.address())
+            if authorities is None:
+                patch.delenv("SSL_CERT_FILE", raising=False)
+            else:
+                patch.setenv("SSL_CERT_FILE", authorities)
+            with open_source(MsSqlHook("erp_mssql")):
+                assert os.environ.get("SSL_CERT_FILE") == authorities
