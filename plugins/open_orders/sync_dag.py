@@ -84,7 +84,10 @@ def _params(contract: Contract, defaults: Settings) -> dict[str, Param]:
 
 
 def sync_steps(contract: Contract, *, source_connection: str) -> None:
-    """Add the five steps to the DAG that is being defined; they read from the Airflow connection of that name."""
+    """Add the five steps to the DAG that is being defined; they read from the Airflow connection of that name.
+
+    Their counts are in the job log. As XComs nobody would read them, and each would be one more request to Airflow.
+    """
     table = contract.table
 
     @task
@@ -100,7 +103,7 @@ def sync_steps(contract: Contract, *, source_connection: str) -> None:
             sync.connect(log, MsSqlHook(source_connection), contract, params, load_settings(table))
 
     @task
-    def fetch() -> int:
+    def fetch() -> None:
         from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
         from open_orders import sync
@@ -108,7 +111,7 @@ def sync_steps(contract: Contract, *, source_connection: str) -> None:
 
         with JobLogHook().step() as log:
             parameters = read_parameters(get_current_context()["params"], load_settings(table))
-            return sync.fetch(log, MsSqlHook(source_connection), contract, parameters)
+            sync.fetch(log, MsSqlHook(source_connection), contract, parameters)
 
     @task
     def truncate() -> None:
@@ -119,20 +122,20 @@ def sync_steps(contract: Contract, *, source_connection: str) -> None:
             sync.truncate(log, contract)
 
     @task
-    def import_batches() -> int:
+    def import_batches() -> None:
         from open_orders import sync
         from open_orders.job_log_hook import JobLogHook
 
         with JobLogHook().step() as log:
-            return sync.import_batches(log, contract)
+            sync.import_batches(log, contract)
 
     @task(outlets=[Asset(table)])
-    def publish() -> int:
+    def publish() -> None:
         from open_orders import sync
         from open_orders.job_log_hook import JobLogHook
 
         with JobLogHook().step() as log:
             parameters = read_parameters(get_current_context()["params"], load_settings(table))
-            return sync.publish(log, contract, load_settings(table), parameters)
+            sync.publish(log, contract, load_settings(table), parameters)
 
     connect() >> fetch() >> truncate() >> import_batches() >> publish()
