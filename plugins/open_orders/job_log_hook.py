@@ -87,6 +87,15 @@ class JobLogHook(PostgresHook):
         )
         return connection
 
+    @contextmanager
+    def working(self, application_name: str) -> Iterator[Connection]:
+        """Yield a connection as `connect` does, for a step's work: it has the one of its job log, which saves a login.
+
+        The block may leave it in no transaction, and messages of the block without `connection` take another one.
+        """
+        with self._store.lend(application_name) as connection:
+            yield connection
+
     def open(self, execution: Execution) -> None:
         """Open the job log of this DAG run, or continue it when there is one, and take it over for this attempt.
 

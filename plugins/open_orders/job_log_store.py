@@ -102,6 +102,25 @@ class JobLogStore:
             self._connection = self._connect("open_orders job log")
         yield self._connection
 
+    @contextmanager
+    def lend(self, application_name: str) -> Iterator[Connection]:
+        """Yield the connection, renamed for other work; what is written to job logs meanwhile goes over another one.
+
+        Afterwards it serves the job logs again, unless the work broke off or they have that other one.
+        """
+        with self.session() as connection:
+            connection.execute("SELECT set_config('application_name', %s, false)", [application_name])
+        self._connection = None
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if self._connection is None:
+            self._connection = connection
+        else:
+            connection.close()
+
     def close(self) -> None:
         """Close the connection, if one is open."""
         if self._connection is not None:

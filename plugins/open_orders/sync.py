@@ -152,9 +152,9 @@ def _working(log: JobLogHook, contract: Contract) -> Iterator[Target]:
     """Yield the target for the attempt that holds the log; sessions of attempts before it are ended."""
     log.heartbeat()
     name = f"open_orders sync {contract.table}"
-    with log.connect(name) as connection:
+    with log.working(name) as connection:
         if ended := evict_sessions(connection, name):
-            log.detail(f"Ended {ended} session(s) left by an earlier attempt", "warning")
+            log.detail(f"Ended {ended} session(s) left by an earlier attempt", "warning", connection=connection)
         yield Target(connection, contract, log.job_log_id)
 
 
@@ -162,7 +162,7 @@ def _check_orders_database(log: JobLogHook, contract: Contract, clocks: Clocks, 
     connection = log.connection
     log.detail(f"Connecting to PostgreSQL {connection.host}:{connection.port or 5432}/{connection.schema}")
     started = time.monotonic()
-    with log.connect("open_orders check") as session:
+    with log.working("open_orders check") as session:
         revision = check_revision(session)
         check_tables(session, contract)
         version = session.info.server_version

@@ -397,6 +397,40 @@ def test_hook_goes_on_after_the_database_ended_its_session(orders: Database, ope
     assert texts(orders)[-1] == "still here"
 
 
+def sessions(orders: Database) -> list[str]:
+    """Return the names of the sessions that a hook has, oldest first."""
+    found = orders.execute(
+        """SELECT application_name FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name ~ '^(open_orders|work$)' ORDER BY backend_start"""
+    )
+    return [name for (name,) in found]
+
+
+def test_work_has_the_session_of_the_job_log_and_gives_it_back(orders: Database, opened: JobLogHook) -> None:
+    with opened.working("work") as connection:
+        assert sessions(orders) == ["work"]
+    opened.detail("done")
+    assert sessions(orders) == ["work"]
+    assert not connection.closed
+
+
+def test_message_written_during_work_stands_whatever_becomes_of_the_work(orders: Database, opened: JobLogHook) -> None:
+    with opened.working("work") as connection, connection.transaction(force_rollback=True):
+        opened.detail("meanwhile")
+        opened.detail("part of the work", connection=connection)
+        assert sessions(orders) == ["work", "open_orders job log"]
+    assert texts(orders)[-1] == "meanwhile"
+    assert connection.closed
+
+
+def test_session_of_work_that_broke_off_is_not_used_again(orders: Database, opened: JobLogHook) -> None:
+    with pytest.raises(ZeroDivisionError), opened.working("work") as connection:
+        raise ZeroDivisionError
+    assert connection.closed
+    opened.detail("it broke off")
+    assert texts(orders)[-1] == "it broke off"
+
+
 def test_heartbeat_goes_on_during_a_long_statement(
     orders: Database, execution: MakeExecution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
