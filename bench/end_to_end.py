@@ -105,7 +105,7 @@ def read_times(run: dict[str, Any], task_instances: Sequence[dict[str, Any]]) ->
 def main(arguments: list[str]) -> int:
     """Run the command line; returns the exit code."""
     options = _parse(arguments)
-    with _quickstart(options.rows) as (running, airflow):
+    with run_quickstart(options.rows) as (running, airflow):
 
         def prepare() -> None:
             # No scheduled run shall come between.
@@ -121,13 +121,13 @@ def main(arguments: list[str]) -> int:
     return OVER_BUDGET if ratio > GOAL else 0
 
 
-def measure(airflow: Airflow, runs: int, prepare: Callable[[], None]) -> dict[str, list[RunTimes]]:
-    """Return the times of so many runs of both DAGs, triggered in turn, each pair prepared for."""
+def measure(airflow: Airflow, runs: int, prepare: Callable[[], None], name: str = "bench") -> dict[str, list[RunTimes]]:
+    """Return the times of so many runs of both DAGs, in turn, each pair prepared for; `name` begins their ids."""
     times: dict[str, list[RunTimes]] = {SYNC: [], EMPTY: []}
     for number in range(-WARM_UP, runs):
         prepare()
         for dag_id, found in times.items():
-            taken = airflow.time_run(dag_id, f"bench_{number + WARM_UP}")
+            taken = airflow.time_run(dag_id, f"{name}_{number + WARM_UP}")
             if number >= 0:
                 found.append(taken)
                 say(f"  {dag_id:<18} {taken.total_s:5.2f} s")
@@ -163,8 +163,11 @@ def render(rows: int, runs: int, times: dict[str, list[RunTimes]]) -> str:
 
 
 @contextmanager
-def _quickstart(rows: int) -> Iterator[tuple[Running, Airflow]]:
-    """Yield a quickstart whose two DAGs are ready and whose Airflow can be asked."""
+def run_quickstart(rows: int | None) -> Iterator[tuple[Running, Airflow]]:
+    """Yield a quickstart whose two DAGs are ready and whose Airflow can be asked.
+
+    rows: open order lines of its sample ERP; None for an ERP that the environment names.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-") as made, ExitStack() as cleanup:
         directory = Path(made)
         # PostgreSQL runs as another user when this one is root.

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     with prepare(list(tables.values()), SETTINGS) as place:
         goes = measure(place, tables, options.rounds)
         postgres = place.postgres.version
-    unchanged = _median_wal(goes[_name(0.0)]) / _median_wal(goes[PEER])
+    unchanged = _median_wal(goes[name_share(0.0)]) / _median_wal(goes[PEER])
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(render(goes, options.rows, options.rounds, postgres))
     say(f"  Report: {options.output}")
@@ -70,14 +70,14 @@ def main(arguments: list[str]) -> int:
 
 def measure(place: Place, tables: dict[float, Lines], rounds: int) -> dict[str, list[Go]]:
     """Return the goes of each, in turn; before each refresh the table is brought back to the rows without changes."""
-    goes: dict[str, list[Go]] = {_name(share): [] for share in tables} | {PEER: []}
+    goes: dict[str, list[Go]] = {name_share(share): [] for share in tables} | {PEER: []}
     base = tables[0.0]
     for _ in range(rounds):
         turns = [lines for changed in tables.values() for lines in (base, changed)]
         # Those in between bring the table back.
         syncs = run_syncs(place, DRIVERS[0], turns).syncs[1::2]
         for share, found in zip(tables, syncs, strict=True):
-            goes[_name(share)].append(_read(found))
+            goes[name_share(share)].append(_read(found))
         place.settle()
         goes[PEER].append(_truncate_and_insert(place))
     return goes
@@ -126,7 +126,8 @@ def render(goes: dict[str, list[Go]], rows: int, rounds: int, postgres: int) -> 
     return f"{introduction}\n\n" + "\n".join(lines) + "\n"
 
 
-def _name(share: float) -> str:
+def name_share(share: float) -> str:
+    """Return what a refresh with this share of changes is called."""
     return f"this pipeline, {share:.0%} changed"
 
 

@@ -49,7 +49,7 @@ def _lists(orders: psycopg.Connection[Any]) -> list[Page]:
     )
     deep_text = f"{deep[0].astimezone(UTC).isoformat()}_{deep[1]}"
     month = {"from": middle.isoformat(), "to": (middle + timedelta(days=30)).isoformat()}
-    old = _one(orders, "SELECT name FROM job_logs ORDER BY id OFFSET 100 LIMIT 1")[0]
+    old = _one(orders, "SELECT name FROM job_logs WHERE id <= 101 ORDER BY id DESC LIMIT 1")[0]
     choices: dict[str, dict[str, str]] = {
         "first page": {},
         "half way down": {"before": deep_text},
@@ -81,9 +81,14 @@ def _lists(orders: psycopg.Connection[Any]) -> list[Page]:
 
 
 def _details(orders: psycopg.Connection[Any]) -> list[Page]:
-    usual = _one(orders, "SELECT name FROM job_logs WHERE status = 2 ORDER BY id DESC OFFSET 20 LIMIT 1")[0]
-    failed = _one(orders, "SELECT name FROM job_logs WHERE status = 3 ORDER BY id OFFSET 2 LIMIT 1")[0]
-    run_id, dag_id = _one(orders, "SELECT run_id, dag_id FROM job_logs ORDER BY id OFFSET 200 LIMIT 1")
+    # In a short history without such a log it is another one.
+    usual = _one(
+        orders,
+        """SELECT name FROM (SELECT id, name FROM job_logs WHERE status = 2 ORDER BY id DESC LIMIT 21) AS newest
+           ORDER BY id LIMIT 1""",
+    )[0]
+    failed = _one(orders, "SELECT name FROM job_logs ORDER BY status = 3 DESC, id LIMIT 1")[0]
+    run_id, dag_id = _one(orders, "SELECT run_id, dag_id FROM job_logs WHERE id <= 201 ORDER BY id DESC LIMIT 1")
     large, _ = _largest(orders)
     deep = _one(orders, f"SELECT count(*) / 2 FROM job_log_details WHERE job_log_id = {find_largest(orders)}")[0]  # noqa: S608 - numbers of our own
     running = _running(orders)
@@ -159,9 +164,9 @@ def _largest(orders: psycopg.Connection[Any]) -> tuple[str, int]:
 
 
 def _running(orders: psycopg.Connection[Any]) -> str:
-    """Return the name of the log that is under way."""
+    """Return the name of the newest log that is under way, or of the newest one."""
     status = int(JobStatus.PROCESSING)
-    return str(_one(orders, f"SELECT name FROM job_logs WHERE status = {status} ORDER BY id DESC LIMIT 1")[0])  # noqa: S608 - numbers of our own
+    return str(_one(orders, f"SELECT name FROM job_logs ORDER BY status = {status} DESC, id DESC LIMIT 1")[0])  # noqa: S608 - numbers of our own
 
 
 def _one(orders: psycopg.Connection[Any], statement: str) -> Any:

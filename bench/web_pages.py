@@ -47,25 +47,31 @@ def main(arguments: list[str]) -> int:
     """Run the command line; returns the exit code."""
     options = _parse(arguments)
     size = Size(options.logs, options.details_per_log, options.largest_log, options.open_orders)
-    with _directory(options.keep) as directory:
-        postgres = EmbeddedPostgres(directory / "postgres", settings=POSTGRES_SETTINGS)
-        with announce("PostgreSQL"):
-            postgres.start()
-        try:
-            with (
-                _open_orders_database(postgres, size) as orders,
-                run_api_server(postgres, DATABASE, directory) as server,
-            ):
-                insert_dag_runs(postgres, "sync_open_orders", min(size.logs, MOST_DAG_RUNS))
-                measurements = _measure(server, StatementLog(orders, postgres.data_dir / "log"), orders, options)
-        finally:
-            postgres.stop()
+    with data_directory(options.keep) as directory, serve_pages(size, directory) as (server, postgres, orders):
+        measurements = _measure(server, StatementLog(orders, postgres.data_dir / "log"), orders, options)
     write_report(options.output, size, measurements, postgres.version)
     say(f"  Report: {options.output}")
     slow = over_budget([measurement.timing for measurement in measurements])
     for timing in slow:
         say(f"  ✗ expected at most {BUDGET_MS} ms: {describe(timing)}")
     return OVER_BUDGET if slow else 0
+
+
+@contextmanager
+def serve_pages(size: Size, directory: Path) -> Iterator[tuple[ApiServer, EmbeddedPostgres, psycopg.Connection[Any]]]:
+    """Yield an api-server on a PostgreSQL with so much in its orders database, and a connection to that."""
+    with announce("PostgreSQL"):
+        postgres = EmbeddedPostgres(directory / "postgres", settings=POSTGRES_SETTINGS)
+        postgres.start()
+    try:
+        with (
+            _open_orders_database(postgres, size) as orders,
+            run_api_server(postgres, DATABASE, directory) as server,
+        ):
+            insert_dag_runs(postgres, "sync_open_orders", min(size.logs, MOST_DAG_RUNS))
+            yield server, postgres, orders
+    finally:
+        postgres.stop()
 
 
 def _measure(
@@ -107,7 +113,7 @@ def _open_orders_database(postgres: EmbeddedPostgres, size: Size) -> Iterator[ps
 
 
 @contextmanager
-def _directory(kept: Path | None) -> Iterator[Path]:
+def data_directory(kept: Path | None) -> Iterator[Path]:
     """Yield where the data are: a directory that stays, or one that is gone afterwards."""
     if kept is not None:
         kept.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 -- The history of four jobs, back from now on, in the order in which it would have been written. About one log in a
 -- hundred is an error; the newest sync is under way, two older ones died without closing their log.
+-- A single log is a success of the sync, and less than a day's logs are the sync's alone.
 -- Parameters: logs int.
 WITH job (job_name, every, after) AS (
     VALUES
@@ -19,10 +20,12 @@ WITH job (job_name, every, after) AS (
     CROSS JOIN generate_series(
         date_trunc('day', now()) - (%(logs)s / 361 + 2) * interval '1 day' + after, now(), every
     ) AS at
+    WHERE job_name = 'sync_open_orders' OR %(logs)s >= 361
 ), log AS (
     SELECT
         *,
         CASE
+            WHEN %(logs)s = 1 THEN 2
             WHEN job_name = 'sync_open_orders' AND age_in_job IN (1, 30, 250) THEN 1
             WHEN noise %% 100 = 0 THEN 3
             ELSE 2
