@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -51,12 +51,19 @@ class ApiServer:
 
 
 @contextmanager
-def run_api_server(postgres: EmbeddedPostgres, orders_database: str, directory: Path) -> Iterator[ApiServer]:
-    """Yield an api-server, as the sandbox configures it, on its own metadata database of `postgres`."""
+def run_api_server(
+    postgres: EmbeddedPostgres, orders_database: str, directory: Path, reading: EmbeddedPostgres | None = None
+) -> Iterator[ApiServer]:
+    """Yield an api-server, as the sandbox configures it, on its own metadata database of `postgres`.
+
+    reading: a replica of `postgres` from which the pages read.
+    """
     state = State(directory)
     state.create_directories()
     postgres.create_database(METADATA)
     pipeline, web = _make_roles(state, postgres, orders_database)
+    if reading is not None:
+        web = replace(web, port=reading.port)
     environment = build_airflow_environment(
         state,
         metadata_dsn=postgres.dsn(METADATA),

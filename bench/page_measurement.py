@@ -72,7 +72,7 @@ def time_page(server: ApiServer, page: Page, requests: int) -> Timing:
     """Return a page's times from so many requests, after some to warm up."""
     urls = cycle(page.urls)
     for url in islice(urls, min(WARM_UP, requests)):
-        _time(server, url, page.accept)
+        time_request(server, url, page.accept)
     times: list[float] = []
     peer_times: list[float] = []
     cpu_s = 0.0
@@ -80,11 +80,11 @@ def time_page(server: ApiServer, page: Page, requests: int) -> Timing:
     deadline = time.monotonic() + PAGE_LIMIT_S
     while len(times) < requests and (time.monotonic() < deadline or not times):
         used = server.cpu_s()
-        answer, took_ms = _time(server, next(urls), page.accept)
+        answer, took_ms = time_request(server, next(urls), page.accept)
         cpu_s += server.cpu_s() - used
         times.append(took_ms)
         size = len(answer.content)
-        peer_times.append(_time(server, PEER, "application/json")[1])
+        peer_times.append(time_request(server, PEER, "application/json")[1])
     return Timing(page, times, median(peer_times), cpu_s * 1000 / len(times), size)
 
 
@@ -94,7 +94,7 @@ def trace_page(server: ApiServer, log: StatementLog, page: Page, requests: int) 
     with log.trace() as traces:
         # Not the addresses that were asked first when it was timed: their answers may be remembered.
         for url in islice(cycle(reversed(page.urls)), traced):
-            _time(server, url, page.accept)
+            time_request(server, url, page.accept)
     airflow = traces.pop(METADATA, Trace())
     orders = next(iter(traces.values()), Trace())
     return Demand(
@@ -105,7 +105,7 @@ def trace_page(server: ApiServer, log: StatementLog, page: Page, requests: int) 
     )
 
 
-def _time(server: ApiServer, url: str, accept: str) -> tuple[httpx.Response, float]:
+def time_request(server: ApiServer, url: str, accept: str) -> tuple[httpx.Response, float]:
     """Return the answer, and how many milliseconds it took; raises PageError for a page that failed."""
     began = time.perf_counter()
     answer = server.browser.get(url, headers={"accept": accept})

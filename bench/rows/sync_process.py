@@ -19,7 +19,7 @@ from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 from bench.rows.measured_process import read_peak_mb
-from bench.rows.sync_report import COUNTED_FROM, STEPS, Cost, Report, SyncFigures
+from bench.rows.sync_report import BYSTANDER, COUNTED_FROM, PAGES, STEPS, Cost, Report, SyncFigures
 from open_orders import sync
 from open_orders.contract import OPEN_ORDERS
 from open_orders.execution import Execution, RunState
@@ -96,8 +96,9 @@ def _read_cost() -> Cost:
             return cursor.fetchone()
 
         others = (
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "  # noqa: S608 - names of our own
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid() "
+            f"AND application_name NOT IN ('{BYSTANDER}', '{PAGES}')"
         )
         while ask(others)[0] and time.monotonic() < deadline:
             time.sleep(0.01)

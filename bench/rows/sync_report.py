@@ -8,6 +8,8 @@ from dataclasses import dataclass
 STEPS = ("connect", "fetch", "truncate", "import_batches", "publish")
 # What a sync costs the orders database is counted from here on: the fetch writes an unlogged table only.
 COUNTED_FROM = "truncate"
+# The application_name of sessions of a bench and of the pages, which may go on beside a sync.
+BYSTANDER, PAGES = "bench", "open_orders web"
 
 
 @dataclass(frozen=True)

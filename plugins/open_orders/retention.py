@@ -52,7 +52,7 @@ def delete_expired(log: JobLogHook, settings: Settings, time_limit_s: float = TI
         for rule in retention_rules(settings):
             deleted = 0
             rule_started = said = time.monotonic()
-            for batch in _delete(connection, rule):
+            for batch in delete_batches(connection, rule):
                 deleted += batch.deleted
                 now = time.monotonic()
                 if batch.more and now - started >= time_limit_s:
@@ -70,7 +70,7 @@ def delete_expired(log: JobLogHook, settings: Settings, time_limit_s: float = TI
     return total
 
 
-def _delete(connection: Connection, rule: Rule) -> Iterator[Batch]:
+def delete_batches(connection: Connection, rule: Rule) -> Iterator[Batch]:
     """Delete what a rule doesn't keep, batch by batch, and yield each once it is committed."""
     before = datetime.now(UTC) - timedelta(days=rule.days)
     batch = Batch(deleted=0, more=True, after_at=BEFORE_ALL, after_id=0)

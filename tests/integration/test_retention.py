@@ -129,14 +129,14 @@ def test_batches_delete_everything_and_no_batch_is_larger_than_allowed(
     monkeypatch.setattr(retention, "BATCH_ROWS", 7)
     monkeypatch.setattr(retention, "BATCH_LOGS", 2)
     sizes = []
-    delete = retention._delete
+    delete = retention.delete_batches
 
     def watched(*given: Any) -> Any:
         for batch in delete(*given):
             sizes.append(batch.deleted)
             yield batch
 
-    monkeypatch.setattr(retention, "_delete", watched)
+    monkeypatch.setattr(retention, "delete_batches", watched)
     today = add(orders, DAY)
     for number, lines in enumerate([3, 20, 0, 7, 14, 1, 5]):
         add(orders, (400 + number) * DAY, lines=lines)

@@ -68,7 +68,7 @@ def test_a_million_old_messages_are_deleted_and_nobody_waits(
 ) -> None:
     fill(orders, SIZE, print)
     batches: list[tuple[int, float]] = []
-    delete = retention._delete
+    delete = retention.delete_batches
 
     def timed(*given: Any) -> Any:
         started = time.monotonic()
@@ -77,7 +77,7 @@ def test_a_million_old_messages_are_deleted_and_nobody_waits(
             yield batch
             started = time.monotonic()
 
-    monkeypatch.setattr(retention, "_delete", timed)
+    monkeypatch.setattr(retention, "delete_batches", timed)
     before = orders.execute("SELECT count(*) FROM job_log_details").fetchone()
     with (
         psycopg.connect(orders_dsn, autocommit=True) as reader,
