@@ -15,12 +15,13 @@ from typing import ClassVar
 
 # PostgreSQL cuts longer names; the longest name made of a table's is `…_landing_batch_no_idx`.
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,41}")
-_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,62}")
+# The longest name made of a column's is `…_typed`.
+_COLUMN = re.compile(r"[a-z][a-z0-9_]{0,56}")
 # What the pipeline itself keeps beside the contract's columns.
 _OF_LANDING = ("job_log_id", "batch_no", "row_no", "unstorable", "reason")
 RESERVED = frozenset((*_OF_LANDING, "first_job_log_id", "changed_job_log_id"))
 # In a statement these mean a row; a column of that name would take its place.
-_ROWS = frozenset(("published", "staged", "old", "new", "is_new", "kept", "named", "delivered"))
+_ROWS = frozenset(("published", "staged", "named", "delivered"))
 
 
 class ContractDefinitionError(ValueError):
@@ -86,6 +87,16 @@ class Column:
     key: bool = False
     last_change: bool = False
 
+    @property
+    def landed_typed(self) -> str | None:
+        """The landing table's column for values whose type in the source keeps the contract; None for texts."""
+        return None if isinstance(self.type, Text) else f"{self.name}_typed"
+
+    @property
+    def landed_type(self) -> str:
+        """The PostgreSQL type of that column, e.g. `numeric`: without limits, so decimal places stay as delivered."""
+        return self.type.pg_type.partition("(")[0]
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -109,10 +120,10 @@ class Contract:
             yield "its name has to be of at most 42 characters a-z, 0-9 and _, the first a letter"
         for name, times in Counter(self.names).items():
             if not _COLUMN.fullmatch(name):
-                yield f"the column name {name!r} has to be of at most 63 characters a-z, 0-9 and _, the first a letter"
+                yield f"the column name {name!r} has to be of at most 57 characters a-z, 0-9 and _, the first a letter"
             if times > 1:
                 yield f"the column {name} comes {times} times"
-            if name in RESERVED | _ROWS:
+            if name in RESERVED | _ROWS | {column.landed_typed for column in self.columns}:
                 yield f"the pipeline uses the name {name} itself"
         if not self.key:
             yield "no column is a key"
@@ -134,6 +145,13 @@ class Contract:
     def key(self) -> tuple[str, ...]:
         """The names of the key columns, in contract order."""
         return tuple(column.name for column in self.columns if column.key)
+
+    def landing_columns(self) -> Iterator[tuple[str, str]]:
+        """Yield name and PostgreSQL type of the landing table's columns for values: a text one, and one of its type."""
+        for column in self.columns:
+            yield column.name, "text"
+            if column.landed_typed is not None:
+                yield column.landed_typed, column.landed_type
 
     @property
     def last_change(self) -> Column | None:

@@ -29,6 +29,15 @@ def check_sums(counts: Reconciliation, contract: Contract) -> None:
         )
 
 
+def check_published(done: Published, counts: Reconciliation, contract: Contract) -> None:
+    """Refuse a publish after which there are not as many rows as in staging; raised in its transaction."""
+    if done.total != counts.staged:
+        raise ReconciliationError(
+            f"The numbers do not add up, nothing was published: {contract.count(counts.staged)} in staging, but "
+            f"{done.total:,} would be published. The next run starts afresh"
+        )
+
+
 def check_source(counts: Reconciliation, contract: Contract, parameters: Settings) -> None:
     """Refuse an empty source, unless the run allows one, and one of which no row is valid."""
     if counts.fetched == 0 and not parameters.allow_empty:

@@ -45,6 +45,8 @@ SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
+    # The comparison with what is published takes up to twice as much, and does with the disk what is beyond.
+    "work_mem": "64MB",
     # PostgreSQL ends the session of a machine that vanished within 20 s; the kernel alone would take two hours.
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
 
 from open_orders.column_types import name_type
@@ -22,8 +23,22 @@ _SHOWN_CHARACTERS = 60
 LandedRow = tuple[list[str | None], str | None]
 
 
+@dataclass(frozen=True)
+class Form:
+    """How rows are written: columns of the landing table, in one of COPY's formats, between what begins and ends it."""
+
+    columns: tuple[str, ...]
+    format: Literal["text", "binary"] = "text"
+    head: bytes = b""
+    tail: bytes = b""
+
+
 class Batch(Protocol):
     """Rows of the source in the contract's order, in whatever form its driver delivers them."""
+
+    @property
+    def form(self) -> Form:
+        """How `write` lands them: in the contract's order each column as text or typed, and `unstorable`."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -32,7 +47,7 @@ class Batch(Protocol):
         """Return the name of the type of a column's values; None when all of them are NULL."""
 
     def landed(self) -> Iterator[LandedRow]:
-        """Yield the rows as they land."""
+        """Yield the rows as texts."""
 
     def write(self, copy: Copy, job_log_id: int, batch_no: int, rows_before: int) -> None:
         """Land the rows, numbered from `rows_before` + 1 on."""
@@ -44,6 +59,7 @@ class RowBatch:
     def __init__(self, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         self._names = names
         self._rows = rows
+        self.form = Form((*names, "unstorable"))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -55,7 +71,7 @@ class RowBatch:
         return None if value is None else name_type(value)
 
     def landed(self) -> Iterator[LandedRow]:
-        """Yield the rows as they land."""
+        """Yield the rows as texts."""
         for row in self._rows:
             yield to_landing(self._names, row)
 

@@ -5,6 +5,7 @@ A test holds the two against each other. Everything derived from the contract ta
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -232,6 +233,15 @@ def _contract_columns(of: Contract) -> list[Column[Any]]:
     return [Column(column.name, _sql_type(column.type), nullable=column.nullable) for column in of.columns]
 
 
+def _landing_columns(of: Contract) -> Iterator[Column[Any]]:
+    """Yield a text column for each of the contract's, and one of its type for those that are no text."""
+    for column in of.columns:
+        yield Column(column.name, Text)
+        if column.landed_typed is not None:
+            unlimited = Numeric() if isinstance(column.type, contract.Numeric) else _sql_type(column.type)
+            yield Column(column.landed_typed, unlimited)
+
+
 def published_table(of: Contract, metadata: MetaData) -> Table:
     """Return what readers see: the contract's columns, and which job log inserted and last changed each row."""
     return Table(
@@ -253,7 +263,7 @@ def working_tables(of: Contract, metadata: MetaData) -> tuple[Table, Table, Tabl
         Column("job_log_id", BigInteger, nullable=False),
         Column("batch_no", Integer, nullable=False),
         Column("row_no", BigInteger, nullable=False),
-        *(Column(name, Text) for name in of.names),
+        *_landing_columns(of),
         Column("unstorable", Text),
         Index(None, "batch_no"),
         prefixes=["UNLOGGED"],
@@ -263,7 +273,6 @@ def working_tables(of: Contract, metadata: MetaData) -> tuple[Table, Table, Tabl
         metadata,
         Column("row_no", BigInteger, nullable=False),
         *_contract_columns(of),
-        PrimaryKeyConstraint(*of.key),
         prefixes=["UNLOGGED"],
     )
     batches = Table(

@@ -5,6 +5,7 @@ Kept apart from Alembic, which every task would otherwise have to import to chec
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from open_orders.contract import RESERVED, Contract
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 VERSION_TABLE = "open_orders_alembic_version"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 HEAD = REVISIONS[-1]
 
 
@@ -44,46 +45,59 @@ def check_revision(connection: Connection[Any]) -> str:
 
 def check_tables(connection: Connection[Any], contract: Contract) -> None:
     """Raise SchemaVersionError, naming the command to run, when a contract's tables are not those that it describes."""
-    missing, differences = compare_tables(connection, contract)
+    missing, differing = compare_tables(connection, contract)
     if missing:
         raise SchemaVersionError(f"The orders database lacks the table {', '.join(missing)}. Run: bin/migrate")
-    if differences:
+    if differing:
+        words = "; ".join(difference for table in differing.values() for difference in table)
+        if contract.table not in differing:
+            raise SchemaVersionError(
+                f"The working tables of {contract.table} are not those of its contract: {words}. Run: bin/migrate"
+            )
         raise SchemaVersionError(
-            f"The tables of {contract.table} are not those of its contract: {'; '.join(differences)}. Correct the "
-            f"contract, or make them anew, empty until the next sync, with: bin/migrate rebuild {contract.table}"
+            f"The tables of {contract.table} are not those of its contract: {words}. Correct the contract, or make "
+            f"them anew, empty until the next sync, with: bin/migrate rebuild {contract.table}"
         )
 
 
-def compare_tables(connection: Connection[Any], contract: Contract) -> tuple[list[str], list[str]]:
-    """Return which of a contract's tables are missing, and how the others differ from it, in words."""
+def compare_tables(connection: Connection[Any], contract: Contract) -> tuple[list[str], dict[str, list[str]]]:
+    """Return which of a contract's tables are missing, and of each that differs from it how, in words."""
     typed = {column.name: (column.type.pg_type, column.nullable) for column in contract.columns}
+    # Of each table the columns, and the key if it has to have one.
     expected = {
-        contract.table: typed,
-        contract.landing: dict.fromkeys(contract.names, ("text", True)),
-        contract.staging: typed,
-        contract.batches: {},
+        contract.table: (typed, contract.key),
+        contract.landing: ({name: (kind, True) for name, kind in contract.landing_columns()}, ()),
+        contract.staging: (typed, ()),
     }
     missing: list[str] = []
-    differences: list[str] = []
-    for table, columns in expected.items():
+    differing: dict[str, list[str]] = {}
+    for table in (contract.table, *contract.working_tables):
         row = connection.execute(load_statement("target/describe_table"), {"table": table}).fetchone()
-        found, key = (row[0] or {}, row[1] or []) if row else ({}, [])
+        found, found_key = (row[0] or {}, row[1] or []) if row else ({}, [])
         if not found:
             missing.append(table)
-            continue
-        differences += [
-            f"{table}.{name} is {_words(*found[name]) if name in found else 'missing'}, expected {_words(*wanted)}"
-            for name, wanted in columns.items()
-            if tuple(found.get(name, ())) != wanted
-        ]
-        differences += [
-            f"{table}.{name} is not in the contract"
-            for name in found
-            if columns and name not in columns and name not in RESERVED
-        ]
-        if columns is typed and sorted(key) != sorted(contract.key):
-            differences.append(f"the key of {table} is {', '.join(key) or 'none'}, expected {', '.join(contract.key)}")
-    return missing, differences
+        elif table in expected and (words := list(_compare(table, found, found_key, *expected[table]))):
+            differing[table] = words
+    return missing, differing
+
+
+def _compare(
+    table: str,
+    found: Mapping[str, Sequence[Any]],
+    found_key: Sequence[str],
+    columns: Mapping[str, tuple[str, bool]],
+    key: Sequence[str],
+) -> Iterator[str]:
+    """Yield how a table differs from the columns (type, nullable) and the key that it should have, in words."""
+    for name, wanted in columns.items():
+        if tuple(found.get(name, ())) != wanted:
+            words = _words(*found[name]) if name in found else "missing"
+            yield f"{table}.{name} is {words}, expected {_words(*wanted)}"
+    for name in found:
+        if name not in columns and name not in RESERVED:
+            yield f"{table}.{name} is not in the contract"
+    if sorted(found_key) != sorted(key):
+        yield f"the key of {table} is {', '.join(found_key) or 'none'}, expected {', '.join(key) or 'none'}"
 
 
 def _words(pg_type: str, nullable: bool) -> str:

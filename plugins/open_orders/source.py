@@ -200,4 +200,4 @@ def match_columns(found: Sequence[str], contract: Contract) -> Query:
             f"Found: {', '.join(name or '(unnamed)' for name in found)}"
         )
     extra = tuple(name or "(unnamed)" for name in found if name.lower() not in contract.names)
-    return Query(contract.names, tuple(lowered.index(name) for name in contract.names), extra)
+    return Query(contract.columns, tuple(lowered.index(name) for name in contract.names), extra)

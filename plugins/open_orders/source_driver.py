@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from open_orders.contract import Column
 from open_orders.errors import ConnectionSettingsError
 from open_orders.landing import Batch
 from open_orders.source_connection import MSSQL_PYTHON, PYMSSQL, SourceAddress, read_driver
@@ -22,9 +23,14 @@ if TYPE_CHECKING:
 class Query:
     """A running source query: where each column of the contract is in its rows, and which columns nobody asked for."""
 
-    names: tuple[str, ...]
+    columns: tuple[Column, ...]
     positions: tuple[int, ...]
     extra_columns: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the contract's columns."""
+        return tuple(column.name for column in self.columns)
 
 
 class DriverSession(Protocol):

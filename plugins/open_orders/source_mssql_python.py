@@ -44,7 +44,12 @@ if TYPE_CHECKING:
 PROVIDER = "mssql-odbc"
 _PROVIDER_VARIABLE = "MSSQL_PYTHON_NATIVE_PROVIDER"
 # Import name and package of what must be there.
-_PACKAGES = {"mssql_python": "mssql-python", "mssql_py_core": "mssql-python-rs", "pyarrow": "pyarrow"}
+_PACKAGES = {
+    "mssql_python": "mssql-python",
+    "mssql_py_core": "mssql-python-rs",
+    "pyarrow": "pyarrow",
+    "pgpq": "pgpq",
+}
 # What the driver says of an error, which stands for its SQLSTATE.
 _LOGIN_REFUSED = re.compile(r"^Invalid authorization specification$")
 _TIMED_OUT = re.compile(r"^Timeout expired$")
@@ -217,7 +222,7 @@ class MssqlPythonSession:
             left -= part.num_rows
             ended = part.num_rows == 0
             parts.append(part)
-        return ArrowBatch(query.names, parts, query.positions, [column[1] for column in self._columns]), ended
+        return ArrowBatch(query.columns, parts, query.positions, [column[1] for column in self._columns]), ended
 
     def has_another_result(self) -> bool:
         """Go to the end of the answer, or to its next result with columns."""

@@ -15,7 +15,7 @@ from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 from open_orders import suspicions
 from open_orders.column_types import ColumnTypes
 from open_orders.contract import Contract
-from open_orders.guards import check_drop, check_landing, check_source, check_sums
+from open_orders.guards import check_drop, check_landing, check_published, check_source, check_sums
 from open_orders.job_log_hook import Connection, JobLogHook
 from open_orders.job_log_store import Counts
 from open_orders.lineage import report_published, report_source
@@ -96,9 +96,13 @@ def import_batches(log: JobLogHook, contract: Contract) -> int:
         unfinished = [batch for batch in batches if batch.imported is None]
         if batches and unfinished and unfinished[0].batch_no > 1:
             log.detail(f"Resuming at batch {unfinished[0].batch_no}/{len(batches)}")
+        if unfinished:
+            with target.connection.transaction():
+                target.mark_duplicates()
+                log.advance(target.connection)
         for batch in unfinished:
             with target.connection.transaction():
-                batch_imported, batch_rejected = target.import_batch(batch.batch_no)
+                batch_imported, batch_rejected = target.import_batch(batch)
                 imported, rejected = imported + batch_imported, rejected + batch_rejected
                 log.advance(target.connection, Counts(imported=imported, rejected=rejected))
             suffix = f", rejected {batch_rejected:,}" if batch_rejected else ""
@@ -124,6 +128,7 @@ def publish(log: JobLogHook, contract: Contract, settings: Settings, parameters:
         check_sums(counts, contract)
         check_source(counts, contract, parameters)
         done = target.publish(counts)
+        check_published(done, counts, contract)
         check_drop(done, counts, contract, parameters)
         log.detail(
             f"Published {contract.count(done.total)}: {done.inserted:,} new, {done.updated:,} changed, "

@@ -9,21 +9,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from itertools import groupby
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
 from open_orders import landing
-from open_orders.contract import Contract
+from open_orders.contract import Column, Contract
 from open_orders.statements import load_statement
 from open_orders.validation import (
     DUPLICATE,
-    cast_columns,
+    cast,
     column_reason,
+    comparable,
+    delivered,
     duplicate_reason,
     duplicated_key,
+    is_valid,
     reject_reason,
     shown_key,
 )
@@ -118,11 +122,15 @@ class Target:
         self._execute("truncate_landing")
         landed: list[int] = []
         rows_landed = 0
-        with self.connection.cursor() as cursor, cursor.copy(self._compose("copy_landing")) as copy:
-            for batch_no, batch in enumerate(batches, start=1):
-                batch.write(copy, self._ids["job_log_id"], batch_no, rows_landed)
-                rows_landed += len(batch)
-                landed.append(len(batch))
+        # All batches of a fetch have the same form: then they are one COPY, into which PostgreSQL looks meanwhile.
+        for form, alike in groupby(batches, key=lambda batch: batch.form):
+            with self.connection.cursor() as cursor, cursor.copy(_compose_copy(self.contract, form)) as copy:
+                copy.write(form.head)
+                for batch in alike:
+                    batch.write(copy, self._ids["job_log_id"], len(landed) + 1, rows_landed)
+                    rows_landed += len(batch)
+                    landed.append(len(batch))
+                copy.write(form.tail)
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 self._compose("insert_batch"),
@@ -131,7 +139,6 @@ class Target:
         if not landed:
             # An empty fetch has a batch too: it tells "nothing was delivered" from "another run took the table".
             self._execute("insert_batch", {**self._ids, "batch_no": 1, "landed": 0})
-        self._execute("analyze_landing")
         return rows_landed
 
     def note_columns(self, types: Mapping[str, str]) -> list[ChangedColumn]:
@@ -157,12 +164,20 @@ class Target:
         with self.connection.cursor(row_factory=class_row(Batch)) as cursor:
             return cursor.execute(self._compose("select_batches"), self._ids).fetchall()
 
-    def import_batch(self, batch_no: int) -> tuple[int, int]:
+    def mark_duplicates(self) -> None:
+        """Have the import reject all valid rows of a key but the first; to be called before it."""
+        self._execute("mark_duplicates", self._ids)
+
+    def import_batch(self, batch: Batch) -> tuple[int, int]:
         """Cast one landed batch into staging, save its rejects, and return (imported, rejected)."""
-        batch = {**self._ids, "batch_no": batch_no}
-        row = self._execute("import_batch", {**batch, "contract": self.contract.table}).fetchone()
-        imported, rejected = row if row is not None else (0, 0)
-        self._execute("finish_batch", {**batch, "imported": imported, "rejected": rejected})
+        ids = {**self._ids, "batch_no": batch.batch_no}
+        imported = rejected = 0
+        if batch.landed:
+            imported = self._execute("import_batch", ids).rowcount
+        if imported < batch.landed:
+            row = self._execute("save_rejected", {**ids, "contract": self.contract.table}).fetchone()
+            rejected = row[0] if row is not None else 0
+        self._execute("finish_batch", {**ids, "imported": imported, "rejected": rejected})
         return imported, rejected
 
     def reconcile(self) -> Reconciliation:
@@ -188,29 +203,35 @@ class Target:
 
         The rows of a publish into an empty table are all new: those are not recorded one by one.
         """
-        named = {**self._ids, "contract": self.contract.table, "most": CHANGES_PER_SYNC}
-        row = self._execute("delete_closed", named).fetchone()
-        deleted = 0 if row is None else int(row[0])
+        named = {**self._ids, "contract": self.contract.table}
         if counts.published:
-            self._execute("record_changes", named)
-        merged = self._execute("merge", self._ids).rowcount
+            values = {**named, "most": CHANGES_PER_SYNC}
+            inserted, updated, deleted = self._execute("publish_differences", values).fetchone() or (0, 0, 0)
+        else:
+            inserted, updated, deleted = self._execute("publish_all", self._ids).rowcount, 0, 0
         self._execute("prune_rejected", named)
         self._execute("accept_columns", named)
         kept_since = datetime.now(UTC) - CHANGES_KEPT
         self._execute("prune_changes", {**self._ids, "kept_since": kept_since, "kept_rows": CHANGES_KEPT_ROWS})
-        inserted = counts.staged - (counts.published - deleted)
-        return Published(inserted=inserted, updated=merged - inserted, deleted=deleted, total=counts.staged)
+        return Published(inserted, updated, deleted, total=counts.published + inserted - deleted)
 
     def _execute(self, name: str, values: dict[str, Any] | None = None) -> psycopg.Cursor[Any]:
         return self.connection.execute(self._compose(name), values)
 
-    def _compose(self, name: str) -> sql.Composed:
+    def _compose(self, name: str) -> bytes:
         return _compose(name, self.contract)
 
 
 @cache
-def _compose(name: str, contract: Contract) -> sql.Composed:
-    return load_statement(f"target/{name}").format(**dict(_parts(contract)))
+def _compose(name: str, contract: Contract) -> bytes:
+    # As bytes, since to put one together takes longer than to run it on a small batch.
+    return load_statement(f"target/{name}").format(**dict(_parts(contract))).as_bytes(None)
+
+
+def _compose_copy(contract: Contract, form: landing.Form) -> sql.Composed:
+    return load_statement("target/copy_landing").format(
+        landing=sql.Identifier(contract.landing), landed=_list(form.columns), format=sql.SQL(form.format)
+    )
 
 
 def evict_sessions(connection: Connection, application_name: str) -> int:
@@ -223,33 +244,60 @@ def _parts(contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
     """Yield what a statement of `include/sql/target` may name, by name."""
     for name in ("table", "landing", "staging", "batches"):
         yield name, sql.Identifier(getattr(contract, name))
-    values = [name for name in contract.names if name not in contract.key]
     yield "columns", _list(contract.names)
     yield "key", _list(contract.key)
-    yield "casts", cast_columns(contract)
-    yield "reason", reject_reason(contract)
-    yield "duplicate_reason", duplicate_reason(contract)
-    yield "shown_key", shown_key(contract)
-    if contract.last_change is not None:
-        yield "last_change", sql.Identifier(contract.last_change.name)
-        yield "last_change_reason", column_reason(contract.last_change)
-    yield "same_key", _pairs(contract.key, "published.{0} = staged.{0}", " AND ")
-    yield "published_key", _pairs(contract.key, "published.{0}", ", ")
+    yield from _landed_parts(contract)
+    yield from _published_parts(contract)
     yield (
         "same_rejected_key",
         sql.SQL(" AND ").join(
             sql.SQL('known."row" ->> {0} = current."row" ->> {0}').format(sql.Literal(name)) for name in contract.key
         ),
     )
-    yield "assignments", _pairs(values, "{0} = staged.{0}", ", ")
-    yield "published_values", _pairs(values, "published.{0}", ", ")
-    yield "staged_values", _pairs(values, "staged.{0}", ", ")
-    yield "staged_columns", _pairs(contract.names, "staged.{0}", ", ")
+
+
+def _landed_parts(contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
+    """Yield the expressions over a landed row."""
+    keys = [column for column in contract.columns if column.key]
+    yield "casts", _commas(map(cast, contract.columns))
+    yield "is_valid", is_valid(contract)
+    yield "reason", reject_reason(contract)
+    yield "delivered", _commas(_named(delivered(column), column) for column in contract.columns)
+    yield "duplicate_reason", duplicate_reason(contract)
+    yield "shown_key", shown_key(contract)
+    yield "comparable_key", _commas(_named(comparable(column), column) for column in keys)
+    yield "comparable_key_numbers", _commas(sql.SQL(str(number)) for number in range(1, len(keys) + 1))
+    if (last_change := contract.last_change) is not None and last_change.landed_typed is not None:
+        yield "last_change", sql.Identifier(last_change.name)
+        yield "last_change_typed", sql.Identifier(last_change.landed_typed)
+        yield "last_change_reason", column_reason(last_change)
+
+
+def _published_parts(contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
+    """Yield the expressions over rows that are published or staged."""
+    values = [name for name in contract.names if name not in contract.key]
+    yield "same_key", _pairs(contract.key, "published.{0} = staged.{0}", " AND ")
+    yield "no_published", _pairs(contract.key[:1], "published.{0} IS NULL")
+    yield "no_staged", _pairs(contract.key[:1], "staged.{0} IS NULL")
+    yield "published_values", _pairs(values, "published.{0}")
+    yield "staged_values", _pairs(values, "staged.{0}")
+    yield "staged_columns", _pairs(contract.names, "staged.{0}")
+    yield "assignments", _pairs(values, "{0} = staged.{0}")
+    yield "either_key", _pairs(contract.key, "coalesce(staged.{0}, published.{0})")
+    yield "named_key", _pairs(contract.key, "coalesce(staged.{0}, published.{0}) AS {0}")
 
 
 def _list(names: Iterable[str]) -> sql.Composed:
-    return _pairs(names, "{0}", ", ")
+    return _pairs(names, "{0}")
 
 
-def _pairs(names: Iterable[str], pattern: str, separator: str) -> sql.Composed:
+def _named(expression: sql.Composable, column: Column) -> sql.Composed:
+    return sql.SQL("{} AS {}").format(expression, sql.Identifier(column.name))
+
+
+def _commas(expressions: Iterable[sql.Composable]) -> sql.Composed:
+    return sql.SQL(", ").join(expressions)
+
+
+def _pairs(names: Iterable[str], pattern: LiteralString, separator: LiteralString = ", ") -> sql.Composed:
     return sql.SQL(separator).join(sql.SQL(pattern).format(sql.Identifier(name)) for name in names)

@@ -47,6 +47,14 @@ def reject_reason(contract: Contract) -> sql.Composed:
     )
 
 
+def is_valid(contract: Contract) -> sql.Composed:
+    """Return a condition over a landed row: that it has no offence, without putting one into words."""
+    offences = (column_reason(column) for column in contract.columns if not column.nullable or _rules(column))
+    return sql.SQL("(unstorable IS NULL AND {})").format(
+        sql.SQL(" AND ").join(sql.SQL("{} IS NULL").format(offence) for offence in offences)
+    )
+
+
 def duplicate_reason(contract: Contract) -> sql.Composed:
     """Return an expression over a landed row: that its key was delivered before, with the key's values."""
     return sql.SQL("{} || {} || {}").format(sql.Literal(DUPLICATE), shown_key(contract), sql.Literal(_NOT_THE_FIRST))
@@ -60,28 +68,55 @@ def duplicated_key(reason: str) -> str:
 def shown_key(contract: Contract) -> sql.Composed:
     """Return an expression over a landed row: the names and values of its key."""
     return sql.SQL(" || ', ' || ").join(
-        sql.SQL("{} || {}").format(sql.Literal(f"{name} "), _shown(sql.Identifier(name))) for name in contract.key
+        sql.SQL("{} || {}").format(sql.Literal(f"{column.name} "), _shown(delivered(column)))
+        for column in contract.columns
+        if column.key
     )
 
 
-def cast_columns(contract: Contract) -> sql.Composed:
-    """Return the select list that turns the texts of a valid row into the contract's types."""
-    return sql.SQL(", ").join(_cast(column) for column in contract.columns)
-
-
-def _cast(column: Column) -> sql.Composed:
+def delivered(column: Column) -> sql.Composable:
+    """Return an expression over a landed row: a column's value as the text that `landing.to_landing` makes of it."""
     name = sql.Identifier(column.name)
-    if isinstance(column.type, Integer):
-        # By way of numeric, because '10.0' is a whole number too.
-        return sql.SQL("{}::numeric::integer").format(name)
-    return sql.SQL("{}::" + column.type.pg_type).format(name)  # a constant of the contract
+    if column.landed_typed is None:
+        return name
+    texts: dict[type, LiteralString] = {
+        Date: "to_char({}, 'YYYY-MM-DD')",
+        LocalTimestamp: "replace(to_char({}, 'YYYY-MM-DD HH24:MI:SS.US'), '.000000', '')",
+    }
+    typed = sql.SQL(texts.get(type(column.type), "{}::text")).format(sql.Identifier(column.landed_typed))
+    return sql.SQL("coalesce({}, {})").format(name, typed)
+
+
+def cast(column: Column) -> sql.Composed:
+    """Return an expression over a landed row: the value of a column that is valid, in the contract's type."""
+    name = sql.Identifier(column.name)
+    if column.landed_typed is None:
+        return sql.SQL("{}").format(name)
+    # An integer by way of numeric, because '10.0' is a whole number too.
+    pattern = "{}::numeric::" if isinstance(column.type, Integer) else "{}::"
+    from_text = sql.SQL(pattern + column.landed_type).format(name)  # constants of the contract
+    value = sql.SQL("coalesce({}, {})").format(sql.Identifier(column.landed_typed), from_text)
+    return value if column.landed_type == column.type.pg_type else sql.SQL("{}::" + column.type.pg_type).format(value)
+
+
+def comparable(column: Column) -> sql.Composable:
+    """Return an expression over any landed row: a column's value, by which valid ones can be told from each other."""
+    if column.landed_typed is None:
+        return sql.Identifier(column.name)
+    return sql.SQL("CASE WHEN {} IS NULL THEN {} END").format(column_reason(column), cast(column))
 
 
 def column_reason(column: Column) -> sql.Composed:
-    """Return a CASE over the column's rules, the first broken one giving the reason; NULL for a value that is valid."""
+    """Return a CASE over the column's rules, the first broken one giving the reason; NULL for a value that is valid.
+
+    What landed typed keeps the contract.
+    """
     name = sql.Identifier(column.name)
     missing = sql.SQL("NULL") if column.nullable else sql.Literal(f"{column.name} is missing")
-    branches = [sql.SQL("WHEN {} IS NULL THEN {}").format(name, missing)]
+    branches = []
+    if column.landed_typed is not None:
+        branches.append(sql.SQL("WHEN {} IS NOT NULL THEN NULL").format(sql.Identifier(column.landed_typed)))
+    branches.append(sql.SQL("WHEN {} IS NULL THEN {}").format(name, missing))
     if (usual := _USUAL_FORM.get(type(column.type))) is not None:
         branches.append(sql.SQL("WHEN {} THEN NULL").format(sql.SQL(usual).format(name=name)))
     for condition, offence in _rules(column):

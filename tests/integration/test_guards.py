@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from tests.integration.erp import Erp, Sync, orders_of
+from open_orders.target import Target
+from tests.integration.erp import Erp, Sync, order, orders_of
 from tests.integration.outcome import Database, counts, messages, published, warnings
 from tests.integration.postgres_versions import every_version_in_all
 
@@ -148,3 +149,16 @@ def test_drop_that_was_allowed_is_not_told_again_by_the_runs_after_it(sync: Sync
     assert len(warnings(orders, allowed.run_id)) == 1
     erp.rows = orders_of(9)
     assert warnings(orders, sync.run().run_id) == []
+
+
+def test_publish_is_taken_back_when_afterwards_there_are_not_as_many_rows_as_in_staging(
+    sync: Sync, erp: Erp, orders: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if repeated keys had not been found, of which an update would take any."""
+    erp.rows = [order("SO1", warehouse="A"), order("SO2")]
+    sync.run()
+    monkeypatch.setattr(Target, "mark_duplicates", lambda _target: None)
+    erp.rows = [order("SO1", warehouse="B"), order("SO1", warehouse="C"), order("SO2")]
+    with pytest.raises(AirflowFailException, match="3 orders in staging, but 2 would be published"):
+        sync.run()
+    assert orders.execute("SELECT warehouse FROM open_orders WHERE order_number = 'SO1'").fetchall() == [("A",)]

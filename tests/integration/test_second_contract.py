@@ -169,14 +169,35 @@ def test_changed_contract_is_told_and_its_tables_are_made_anew(
 
 def test_tables_that_somebody_changed_are_told(contract: Contract, purchases: Purchases, orders: Database) -> None:
     orders.execute("ALTER TABLE open_purchase_orders ALTER quantity_open TYPE numeric(18,2), ADD mine text")
-    orders.execute("ALTER TABLE open_purchase_orders_staging DROP CONSTRAINT open_purchase_orders_staging_pkey")
+    orders.execute("ALTER TABLE open_purchase_orders DROP CONSTRAINT open_purchase_orders_pkey")
     said = (
         r"open_purchase_orders.quantity_open is numeric\(18,2\) NOT NULL, expected numeric\(18,4\) NOT NULL; "
         "open_purchase_orders.mine is not in the contract; "
-        "the key of open_purchase_orders_staging is none, expected purchase_order_number, line_number"
+        "the key of open_purchase_orders is none, expected purchase_order_number, line_number"
     )
     with pytest.raises(AirflowFailException, match=said):
         purchases.run()
+
+
+def test_working_tables_of_an_older_release_are_made_anew_and_what_is_published_stays(
+    contract: Contract, purchases: Purchases, orders: Database
+) -> None:
+    purchases.rows = [purchase_order()]
+    purchases.run()
+    orders.execute("ALTER TABLE open_purchase_orders_landing DROP quantity_open_typed")
+    orders.execute("ALTER TABLE open_purchase_orders_staging ADD PRIMARY KEY (purchase_order_number, line_number)")
+    said = (
+        "open_purchase_orders_landing.quantity_open_typed is missing, expected numeric; "
+        "the key of open_purchase_orders_staging is purchase_order_number, line_number, expected none. "
+        "Run: bin/migrate$"
+    )
+    with pytest.raises(AirflowFailException, match=said):
+        purchases.run()
+    assert migrate_command([]) == 0
+    assert purchased(orders) == [("PO1", 1)]
+    purchases.rows = [purchase_order(), purchase_order(line=2)]
+    purchases.run()
+    assert purchased(orders) == [("PO1", 1), ("PO1", 2)]
 
 
 def test_pages_may_read_its_table_and_not_its_working_tables(

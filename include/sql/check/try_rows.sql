@@ -1,5 +1,5 @@
 -- What an import would make of some rows, without importing them.
--- Identifiers: columns. Expressions from the contract: typed_columns (each as text), reason.
+-- Identifiers: columns (of the landing table). Expressions from the contract: typed_columns (each with its type), reason.
 -- Parameters: rows text, a JSON array of objects of the landing table's texts, `unstorable` among them.
 -- Result: reason, one for each row, in order: '' for a row that keeps the contract.
 SELECT {reason} AS reason

@@ -107,10 +107,11 @@ def _find_reasons(contract: Contract, sample: Sample) -> list[str]:
         dict(zip(names, row, strict=True)) | {"unstorable": reason}
         for row, reason in zip(sample.rows, sample.unstorable, strict=True)
     ]
+    landed = list(contract.landing_columns())
     statement = load_statement("check/try_rows").format(
         reason=reject_reason(contract),
-        columns=sql.SQL(", ").join(map(sql.Identifier, names)),
-        typed_columns=sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in names),
+        columns=sql.SQL(", ").join(sql.Identifier(name) for name, _ in landed),
+        typed_columns=sql.SQL(", ").join(sql.SQL("{} " + kind).format(sql.Identifier(name)) for name, kind in landed),
     )
     with connect(PIPELINE) as connection:
         return [row[0] for row in connection.execute(statement, {"rows": json.dumps(rows)}).fetchall()]

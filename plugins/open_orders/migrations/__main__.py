@@ -24,7 +24,7 @@ from open_orders.connection_store import read_airflows_own_store
 from open_orders.contract import Contract, ContractDefinitionError
 from open_orders.contracts import find_contracts
 from open_orders.errors import SchemaVersionError
-from open_orders.migrations.contract_tables import create_missing, drop
+from open_orders.migrations.contract_tables import bring_up_to_date, drop
 from open_orders.roles.provision import withhold_working_tables
 from open_orders.schema_version import HEAD, VERSION_TABLE, check_tables
 
@@ -54,7 +54,7 @@ def downgrade(connection: Connection, revision: str) -> None:
 def rebuild(connection: Connection, contract: Contract) -> None:
     """Make a contract's tables anew, empty; committed, in one transaction."""
     drop(connection, [contract])
-    create_missing(connection, [contract])
+    bring_up_to_date(connection, [contract])
     withhold_working_tables(cast("psycopg.Connection[Any]", connection.connection.driver_connection))
     connection.commit()
 

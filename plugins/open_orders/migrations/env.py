@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from open_orders.migrations.contract_tables import create_missing
+from open_orders.migrations.contract_tables import bring_up_to_date
 from open_orders.models import Base
 from open_orders.roles.provision import withhold_working_tables
 from open_orders.schema_version import VERSION_TABLE
@@ -18,6 +18,6 @@ context.configure(
 )
 with context.begin_transaction():
     context.run_migrations()
-    create_missing(connection, context.config.attributes["contracts"])
+    bring_up_to_date(connection, context.config.attributes["contracts"])
     withhold_working_tables(connection.connection.driver_connection)
 connection.commit()

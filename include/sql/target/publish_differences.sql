@@ -1,0 +1,64 @@
+-- Make the published table equal to staging in one pass: rows that are the same are read and not touched. What differs is
+-- kept as changes: new rows whole, changed ones with the old values that differ, closed ones with their last values.
+-- Of more than `most` differing rows any so many are kept: writing down a million takes longer than publishing them.
+-- Identifiers: table, staging, columns. Expressions from the contract over published and staged: same_key, no_published,
+--   no_staged, published_values, staged_values, staged_columns, assignments, either_key, named_key.
+-- Parameters: job_log_id bigint; contract text; most bigint.
+-- Result: one row: inserted, updated, deleted.
+WITH differing AS MATERIALIZED (
+    SELECT
+        CASE WHEN {no_published} THEN 'new' WHEN {no_staged} THEN 'closed' ELSE 'changed' END AS kind,
+        published.ctid AS published_at, staged.ctid AS staged_at
+    FROM {staging} AS staged
+    FULL JOIN {table} AS published ON {same_key}
+    WHERE {no_published} OR {no_staged} OR ({published_values}) IS DISTINCT FROM ({staged_values})
+),
+closed AS (
+    DELETE FROM {table} AS published
+    USING differing
+    WHERE differing.kind = 'closed' AND published.ctid = differing.published_at
+),
+changed AS (
+    UPDATE {table} AS published
+    SET {assignments}, changed_job_log_id = %(job_log_id)s
+    FROM differing
+    INNER JOIN {staging} AS staged ON staged.ctid = differing.staged_at
+    WHERE differing.kind = 'changed' AND published.ctid = differing.published_at
+),
+added AS (
+    INSERT INTO {table} ({columns}, first_job_log_id, changed_job_log_id)
+    SELECT {staged_columns}, %(job_log_id)s, %(job_log_id)s
+    FROM differing
+    INNER JOIN {staging} AS staged ON staged.ctid = differing.staged_at
+    WHERE differing.kind = 'new'
+),
+-- Materialized, or each row would be turned into JSON again for each of its columns.
+described AS MATERIALIZED (
+    SELECT
+        differing.kind, (SELECT to_jsonb(named) FROM (SELECT {named_key}) AS named) AS "key",
+        to_jsonb(published) - ARRAY['first_job_log_id', 'changed_job_log_id'] AS before,
+        to_jsonb(staged) - 'row_no' AS after
+    FROM (SELECT * FROM differing LIMIT %(most)s) AS differing
+    LEFT JOIN {table} AS published ON published.ctid = differing.published_at
+    LEFT JOIN {staging} AS staged ON staged.ctid = differing.staged_at
+    ORDER BY array_position(ARRAY['closed', 'new', 'changed'], differing.kind), {either_key}
+),
+recorded AS (
+    INSERT INTO open_order_changes (contract, job_log_id, kind, "key", before, after)
+    SELECT
+        %(contract)s, %(job_log_id)s, kind, "key",
+        CASE WHEN kind <> 'changed' THEN before
+            ELSE (
+                SELECT jsonb_object_agg(was.name, was.value)
+                FROM jsonb_each(before) AS was (name, value)
+                WHERE was.value IS DISTINCT FROM after -> was.name
+            )
+        END,
+        after
+    FROM described
+)
+SELECT
+    count(*) FILTER (WHERE kind = 'new') AS inserted,
+    count(*) FILTER (WHERE kind = 'changed') AS updated,
+    count(*) FILTER (WHERE kind = 'closed') AS deleted
+FROM differing

@@ -1,0 +1,25 @@
+-- Keep the rows of one batch that were not imported, with their reason; a row that comes again is counted.
+-- Identifiers: landing. Expressions from the contract: reason, delivered (the columns as texts), is_valid.
+-- Parameters: job_log_id bigint; batch_no integer; contract text.
+-- Result: one row: rejected.
+-- Index: landing (batch_no); rejected_orders_contract_fingerprint_key.
+WITH rejected AS MATERIALIZED (
+    SELECT {reason} AS reason, (SELECT to_jsonb(delivered) FROM (SELECT {delivered}) AS delivered) AS delivered
+    FROM {landing}
+    WHERE batch_no = %(batch_no)s AND job_log_id = %(job_log_id)s AND NOT {is_valid}
+),
+saved AS (
+    INSERT INTO rejected_orders AS known
+        (contract, fingerprint, reason, "row", occurrences, first_job_log_id, last_job_log_id)
+    SELECT
+        %(contract)s, encode(sha256(convert_to(reason || delivered::text, 'UTF8')), 'hex'), reason, delivered,
+        count(*), %(job_log_id)s, %(job_log_id)s
+    FROM rejected
+    GROUP BY reason, delivered
+    ON CONFLICT (contract, fingerprint) DO UPDATE
+    SET occurrences = excluded.occurrences
+            + CASE WHEN known.last_job_log_id = excluded.last_job_log_id THEN known.occurrences ELSE 0 END,
+        last_job_log_id = excluded.last_job_log_id,
+        last_seen_at = excluded.last_seen_at
+)
+SELECT count(*) AS rejected FROM rejected
