@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle
-from pathlib import Path
 from statistics import median
-from unittest.mock import patch
 
 from bench import publish_cost
 from bench.end_to_end import EMPTY, MARGIN, QUIET_TIMEOUT_S, SYNC, median_total, run_quickstart
@@ -19,10 +13,10 @@ from bench.job_history import Size, beat
 from bench.moving_rows import measure as measure_rows
 from bench.moving_rows import prepare
 from bench.page_measurement import time_page
-from bench.rows.lines import WARM_UP, Lines
+from bench.rows.lines import Lines
 from bench.rows.measured_process import ContenderError
 from bench.rows.ours import AGAIN, DRIVERS, list_ours, name_ours
-from bench.rows.stand_in import run_stand_in
+from bench.rows.replayed_erp import replay_erp, take_turns
 from bench.web_page_list import Page, list_pages
 from bench.web_pages import data_directory, serve_pages
 from bench.web_pages_report import describe
@@ -33,7 +27,6 @@ BESIDE, DETAILS_PER_LOG = 1000, 12
 # A log with more messages would be a size of its own.
 _LARGEST = "the largest log"
 _OF_ORDERS = "open orders"
-_CHANGED = 0.01
 MOVING_STEPS = ("fetch", "import_batches", "publish")
 AIRFLOWS_SHARE, SLOWEST = "five empty tasks, % of the sync", "the slowest of all"
 
@@ -54,36 +47,19 @@ Measure = Callable[[Sequence[int], Effort], Measured]
 
 def measure_sync(sizes: Sequence[int], effort: Effort) -> Measured:
     """Trigger the DAG in a quickstart whose ERP replays lines, of which one in a hundred changes between two runs."""
-    with _replayed_erp(sizes) as query, run_quickstart(None) as (running, airflow):
+    with replay_erp(sizes) as erp, run_quickstart() as (running, airflow):
         for rows in sizes:
-            turns = cycle((Lines(rows), Lines(rows, _CHANGED)))
+            turns = take_turns(rows)
 
             def prepare_run(turns: Iterator[Lines] = turns) -> None:
                 running.api.await_quiet(SYNC, MARGIN, QUIET_TIMEOUT_S)
-                _write_query(query, next(turns))
+                erp.show(next(turns))
 
             times = measure_runs(airflow, effort.runs, prepare_run, f"bench_{rows}")
             values = {SYNC: median_total(times[SYNC]), EMPTY: median_total(times[EMPTY])}
             for tasks in zip(*(run.tasks for run in times[SYNC]), strict=True):
                 values[tasks[0].name] = median(task.work_s for task in tasks)
             yield rows, values | {AIRFLOWS_SHARE: 100 * values[EMPTY] / values[SYNC]}
-
-
-@contextmanager
-def _replayed_erp(sizes: Sequence[int]) -> Iterator[Path]:
-    """Yield the file of the source query, with an environment that names it and an ERP with lines of these sizes."""
-    tables = [WARM_UP, *(Lines(rows, changed) for rows in sizes for changed in (0.0, _CHANGED))]
-    with tempfile.TemporaryDirectory(prefix="bench-") as made:
-        query = Path(made) / "open_orders.sql"
-        _write_query(query, WARM_UP)
-        with run_stand_in(list(dict.fromkeys(tables)), Path(made) / "stand-in.log") as erp:
-            address = erp.address("mssql", trust_server_certificate="true")
-            with patch.dict(os.environ, AIRFLOW_CONN_ERP_MSSQL=address, OPEN_ORDERS_SOURCE_SQL=str(query)):
-                yield query
-
-
-def _write_query(file: Path, lines: Lines) -> None:
-    file.write_text(f"SET NOCOUNT ON;\n{lines.query};\n")
 
 
 def measure_moving(sizes: Sequence[int], effort: Effort) -> Measured:

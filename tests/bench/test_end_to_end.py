@@ -28,6 +28,6 @@ def test_report_compares_medians() -> None:
 @pytest.mark.full
 def test_small_run_reports_both_dags(tmp_path: Path) -> None:
     report = tmp_path / "report.md"
-    done = run_bench("end_to_end", "--rows", "50", "--runs", "1", "--output", str(report))
+    done = run_bench("end_to_end", "--rows", "1000", "--runs", "1", "--output", str(report))
     assert done.returncode in (0, OVER_BUDGET), done.stdout + done.stderr
     assert report.read_text().count(" | ") > 20
