@@ -22,7 +22,7 @@ from open_orders.contract import OPEN_ORDERS
 from open_orders.sync_dag import sync_options, sync_steps
 
 
-@dag(**sync_options(OPEN_ORDERS, schedule="*/5 * * * *", doc_md=__doc__))
+@dag(**sync_options(schedule="*/5 * * * *", doc_md=__doc__))
 def sync_open_orders() -> None:
     """Wire the five steps."""
     sync_steps(OPEN_ORDERS, source_connection="erp_mssql")

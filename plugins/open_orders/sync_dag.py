@@ -7,12 +7,15 @@ imported here before a task runs.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import Asset, Param, get_current_context, task
 
 from open_orders.contract import Contract
 from open_orders.settings import Settings, load_settings, read_parameters
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 
 def close_failed(context: Any) -> None:
@@ -29,8 +32,8 @@ def close_succeeded(context: Any) -> None:
     run_end.close(context, succeeded=True)
 
 
-def sync_options(contract: Contract, *, schedule: str, doc_md: str | None) -> dict[str, Any]:
-    """Return the arguments of `@dag` for the sync of a contract's table.
+def sync_options(*, schedule: str, doc_md: str | None) -> dict[str, Any]:
+    """Return the arguments of `@dag` for a sync.
 
     A run in which one step uses up all its attempts ends within five minutes, and no second one runs beside it.
     """
@@ -46,7 +49,6 @@ def sync_options(contract: Contract, *, schedule: str, doc_md: str | None) -> di
             "retry_delay": timedelta(seconds=5),
             "execution_timeout": timedelta(seconds=60),
         },
-        "params": _params(contract, load_settings(contract.table)),
         "on_failure_callback": close_failed,
         "on_success_callback": close_succeeded,
         "tags": ["open orders"],
@@ -84,9 +86,10 @@ def _params(contract: Contract, defaults: Settings) -> dict[str, Param]:
 
 
 def sync_steps(contract: Contract, *, source_connection: str) -> None:
-    """Add the five steps to the DAG that is being defined; they read from the Airflow connection of that name.
+    """Add the five steps and the parameters to the DAG that is being defined; raises SettingsError for a bad default.
 
-    Their counts are in the job log. As XComs nobody would read them, and each would be one more request to Airflow.
+    They read from the Airflow connection of that name. Their counts are in the job log: as XComs nobody would read
+    them, and each would be one more request to Airflow.
     """
     table = contract.table
 
@@ -138,4 +141,9 @@ def sync_steps(contract: Contract, *, source_connection: str) -> None:
             parameters = read_parameters(get_current_context()["params"], load_settings(table))
             sync.publish(log, contract, load_settings(table), parameters)
 
-    connect() >> fetch() >> truncate() >> import_batches() >> publish()
+    last = publish()
+    connect() >> fetch() >> truncate() >> import_batches() >> last
+    [(operator, _key)] = last.iter_references()
+    # Not an argument of the DAG: each task would then have copies of its own, and Airflow check those some thirty times
+    # for each file that it parses, which takes a quarter longer.
+    cast("DAG", operator.dag).params.update(_params(contract, load_settings(table)))

@@ -16,7 +16,7 @@ from open_orders.contracts.open_purchase_orders import OPEN_PURCHASE_ORDERS
 from open_orders.sync_dag import sync_options, sync_steps
 
 
-@dag(**sync_options(OPEN_PURCHASE_ORDERS, schedule="*/15 * * * *", doc_md=__doc__))
+@dag(**sync_options(schedule="*/15 * * * *", doc_md=__doc__))
 def sync_open_purchase_orders() -> None:
     """Wire the five steps."""
     sync_steps(OPEN_PURCHASE_ORDERS, source_connection="erp_mssql")
