@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import Asset, Param, get_current_context, task
+from airflow.sdk import Asset, Param, chain, get_current_context, task
 
 from open_orders.contract import Contract
 from open_orders.settings import Settings, load_settings, read_parameters
@@ -141,9 +141,12 @@ def sync_steps(contract: Contract, *, source_connection: str) -> None:
             parameters = read_parameters(get_current_context()["params"], load_settings(table))
             sync.publish(log, contract, load_settings(table), parameters)
 
-    last = publish()
-    connect() >> fetch() >> truncate() >> import_batches() >> last
-    [(operator, _key)] = last.iter_references()
+    steps = [connect(), fetch(), truncate(), import_batches(), publish()]
+    chain(*steps)
+    operators = [operator for step in steps for operator, _key in step.iter_references()]
+    for operator in operators:
+        # There is nothing to fill in, and Airflow would store for each attempt what that came to.
+        operator.template_fields = ()
     # Not an argument of the DAG: each task would then have copies of its own, and Airflow check those some thirty times
     # for each file that it parses, which takes a quarter longer.
-    cast("DAG", operator.dag).params.update(_params(contract, load_settings(table)))
+    cast("DAG", operators[-1].dag).params.update(_params(contract, load_settings(table)))

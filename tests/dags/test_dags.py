@@ -74,9 +74,10 @@ def test_publish_declares_the_table_as_an_asset(sync: Any) -> None:
     assert [outlet.name for outlet in sync.get_task("publish").outlets] == ["open_orders"]
 
 
-def test_steps_return_nothing_that_airflow_would_have_to_keep(sync: Any) -> None:
+def test_steps_have_nothing_that_airflow_would_have_to_keep(sync: Any) -> None:
     # What a function is said to return, mypy holds it to.
     assert {task.python_callable.__annotations__["return"] for task in sync.tasks} == {"None"}
+    assert {task.template_fields for task in sync.tasks} == {()}
 
 
 def test_bad_setting_is_an_import_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
