@@ -93,7 +93,7 @@ class JobLogHook(PostgresHook):
     def working(self, application_name: str) -> Iterator[Connection]:
         """Yield a connection as `connect` does, for a step's work: it has the one of its job log, which saves a login.
 
-        The block may leave it in no transaction, and messages of the block without `connection` take another one.
+        The block may leave it in no transaction. Messages without `connection` stand whatever becomes of the block's.
         """
         with self._store.lend(application_name) as connection:
             yield connection

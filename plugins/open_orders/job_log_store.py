@@ -94,28 +94,34 @@ class JobLogStore:
     def __init__(self, connect: Callable[[str], Connection]) -> None:
         self._connect = connect
         self._connection: Connection | None = None
+        self._lent: Connection | None = None
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
         """Yield the store's connection; a database that restarted since the last use gets a new one."""
+        if self._lent is not None and self._lent.info.transaction_status is TransactionStatus.IDLE:
+            yield self._lent
+            return
         if self._connection is None or not _answers(self._connection):
             self._connection = self._connect("open_orders job log")
         yield self._connection
 
     @contextmanager
     def lend(self, application_name: str) -> Iterator[Connection]:
-        """Yield the connection, renamed for other work; what is written to job logs meanwhile goes over another one.
+        """Yield the connection, renamed for other work. Within its transactions the job logs have another one.
 
         Afterwards it serves the job logs again, unless the work broke off or they have that other one.
         """
         with self.session() as connection:
             connection.execute("SELECT set_config('application_name', %s, false)", [application_name])
-        self._connection = None
+        self._connection, self._lent = None, connection
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
+        finally:
+            self._lent = None
         if self._connection is None:
             self._connection = connection
         else:

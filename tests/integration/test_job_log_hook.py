@@ -408,6 +408,7 @@ def sessions(orders: Database) -> list[str]:
 
 def test_work_has_the_session_of_the_job_log_and_gives_it_back(orders: Database, opened: JobLogHook) -> None:
     with opened.working("work") as connection:
+        opened.detail("between two transactions")
         assert sessions(orders) == ["work"]
     opened.detail("done")
     assert sessions(orders) == ["work"]
