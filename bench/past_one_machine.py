@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         parts += [replica.render(replica.measure(rows, options.requests)) for rows in options.rows]
     if options.only in ("", "partitions"):
         size = Size(options.logs, _DETAILS_PER_LOG, min(options.logs // 10, _MOST_OF_A_LOG), SMALL_ROWS)
-        parts.append(partitions.render(partitions.measure(size, options.requests)))
+        parts.append(partitions.render(partitions.measure(size)))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text("\n\n".join([_introduction(), *parts]) + "\n")
     say(f"  Report: {options.output}")
@@ -58,7 +58,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, nargs="+", help=f"thousands of orders ({' and '.join(map(str, ROWS))})")
     parser.add_argument("--logs", type=int, help=f"job logs ({LOGS})")
-    parser.add_argument("--requests", type=int, help=f"timed requests of each page ({REQUESTS})")
+    parser.add_argument("--requests", type=int, help=f"timed requests of each page beside the replica ({REQUESTS})")
     parser.add_argument("--only", default="", choices=["replica", "partitions"], help="one part, for a try")
     parser.add_argument("--small", action="store_true", help="few rows and logs, once")
     parser.add_argument("--output", type=Path, default=RESULTS, help="the report (%(default)s)")
