@@ -15,8 +15,13 @@ from importlib import import_module
 from airflow.listeners import hookimpl
 
 MODULES = (
-    # What a task's process runs first of all.
+    # What a task's process runs first of all, and what of Airflow it imports later.
     "airflow.sdk.execution_time.task_runner",
+    "airflow.dag_processing.bundles.local",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.execution_time.cache",
+    "airflow.sdk.execution_time.timeout",
+    "jinja2.ext",
     "airflow.providers.microsoft.mssql.hooks.mssql",
     "open_orders.dead_mans_ping",
     "open_orders.execution",
