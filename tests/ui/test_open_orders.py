@@ -7,6 +7,7 @@ import re
 import zipfile
 from datetime import datetime
 
+import psycopg
 from playwright.sync_api import Page, expect
 
 from tests.e2e.running_sandbox import RunningSandbox
@@ -49,6 +50,30 @@ def test_list_is_filtered_searched_and_sorted(open_page: OpenPage, running: Runn
     page.get_by_label("Order, customer or item").fill("there is no such order")
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_role("main")).to_contain_text("No open order matches this filter.")
+
+
+def test_page_that_came_before_everything_was_found_completes_itself(
+    open_page: OpenPage, running: RunningSandbox
+) -> None:
+    newest = (
+        "SELECT id FROM job_logs WHERE status = 2 AND job_name = 'sync_open_orders' ORDER BY created_at DESC LIMIT 1"
+    )
+    with psycopg.connect(running.orders_dsn) as holder:
+        # For so many no request waits.
+        holder.execute(f"UPDATE job_logs SET total_after = total_after + 1000000 WHERE id = ({newest})")
+        holder.commit()
+        holder.execute("LOCK TABLE open_orders")
+        page = open_page("/open_orders/?sort=due_date")
+        expect(page.get_by_role("main")).to_contain_text(
+            re.compile(r"Looking through 1,\d{3},\d{3} lines… What is found")
+        )
+        expect(page.get_by_role("group", name="Totals")).to_contain_text("Counting")
+        expect(page.get_by_role("table")).to_have_count(0)
+        holder.rollback()
+        expect(page.get_by_role("table").get_by_role("row").nth(1)).to_be_visible()
+        expect(page.get_by_role("group", name="Totals")).to_contain_text(re.compile(r"\d lines? of \d"))
+        expect(page.get_by_label("Warehouse").locator("option").nth(1)).to_have_text(re.compile(r"\(\d+\)"))
+        holder.execute(f"UPDATE job_logs SET total_after = total_after - 1000000 WHERE id = ({newest})")
 
 
 def test_pages_show_every_line_once(open_page: OpenPage, running: RunningSandbox) -> None:

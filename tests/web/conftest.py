@@ -55,7 +55,7 @@ def web(orders_dsn: str, root: FastAPI, reader: FakeUser, monkeypatch: pytest.Mo
     auth.failures.cache_clear()
     with TestClient(root, base_url="http://airflow.example", follow_redirects=False) as client:
         yield WebClient(client, reader)
-    for made in (database.engine(), database.engine(downloads=True)):
+    for made in map(database.engine, database.POOLS):
         made.dispose()
     database.engine.cache_clear()
 
@@ -68,7 +68,7 @@ def queries(web: WebClient) -> Iterator[list[str]]:
     def remember(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         executed.append(statement)
 
-    engines = (database.engine(), database.engine(downloads=True))
+    engines = list(map(database.engine, database.POOLS))
     for made in engines:
         event.listen(made, "before_cursor_execute", remember)
     yield executed

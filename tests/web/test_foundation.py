@@ -32,7 +32,7 @@ def test_downloads_that_nobody_reads_do_not_keep_pages_waiting(web: WebClient, m
     monkeypatch.setattr(database, "POOL_TIMEOUT_S", 0.1)
     with ExitStack() as downloads:
         for _ in range(4):
-            downloads.enter_context(read(download=True))
+            downloads.enter_context(read("downloads"))
         assert web.get("/open_orders/export.csv").status_code == 503
         for path in ("/job_logs/", "/open_orders/"):
             assert web.get(path).status_code == 200
@@ -44,9 +44,9 @@ def test_download_whose_reader_has_stopped_gives_its_transaction_up(
 ) -> None:
     monkeypatch.setattr(database, "IDLE_TIMEOUT_S", 1)
     idle = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state = 'idle in transaction'"
-    with pytest.raises(DatabaseUnreachableError), read(download=True) as session:
+    with pytest.raises(DatabaseUnreachableError), read("downloads") as session:
         session.execute(text("SELECT 1"))
-        with database.engine().connect() as other:
+        with database.engine("pages").connect() as other:
             other.execute(text("SELECT pg_sleep(2)"))
         assert orders.execute(idle, [database.APPLICATION_NAME]).fetchone() == (0,)
         session.execute(text("SELECT 1"))

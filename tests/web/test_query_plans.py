@@ -69,9 +69,9 @@ def plans(names: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
             found = cursor.fetchone()[0]
             nodes.extend(walk((json.loads(found) if isinstance(found, str) else found)[0]["Plan"]))
 
-    event.listen(database.engine(), "before_cursor_execute", explain)
+    event.listen(database.engine("pages"), "before_cursor_execute", explain)
     yield nodes
-    event.remove(database.engine(), "before_cursor_execute", explain)
+    event.remove(database.engine("pages"), "before_cursor_execute", explain)
 
 
 def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

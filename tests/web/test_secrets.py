@@ -43,7 +43,7 @@ def secret(
     )
     monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", address_of(orders_dsn, ROLE, secret))
     yield secret
-    for made in (database.engine(), database.engine(downloads=True)):
+    for made in map(database.engine, database.POOLS):
         made.dispose()
     orders.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [ROLE])
     orders.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(ROLE)))

@@ -75,8 +75,8 @@ def test_without_a_connection_of_their_own_pages_use_the_pipelines_and_warn_once
 ) -> None:
     database._warn_of_fallback.cache_clear()
     monkeypatch.delenv("AIRFLOW_CONN_ORDERS_DB_WEB")
-    for download in (False, True):
-        with read(download=download) as session:
+    for use in database.POOLS:
+        with read(use) as session:
             assert session.scalar(text("SELECT current_user")) == "postgres"
     warnings = [record.getMessage() for record in caplog.records if "orders_db_web" in record.getMessage()]
     assert len(warnings) == 1

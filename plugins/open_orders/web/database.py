@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import AirflowNotFoundException
-from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -35,6 +35,11 @@ DOWNLOAD_TIMEOUT_S = 120
 POOL_TIMEOUT_S = 10
 # A download waits, in its transaction, for whoever reads it; not for one who has stopped reading.
 IDLE_TIMEOUT_S = 60
+# Pages; downloads, which last as long as a reader's line is slow; what is worked out beside the requests.
+Use = Literal["pages", "downloads", "snapshots"]
+# Connections of each, kept and at most: the api-server answers in up to 40 threads, and that many would be for nobody's
+# good. To open one takes longer than most pages.
+POOLS: dict[Use, tuple[int, int]] = {"pages": (5, 5), "downloads": (1, 4), "snapshots": (2, 2)}
 
 
 class DatabaseUnreachableError(Exception):
@@ -50,18 +55,17 @@ class MissingRightError(Exception):
 
 
 @cache
-def engine(*, downloads: bool = False) -> Engine:
+def engine(use: Use) -> Engine:
     """Return the process's engine on the connection `orders_db_web`; nothing is connected before the first read.
 
-    Downloads have one of their own: they last as long as a reader's line is slow, and must not keep pages waiting.
+    Each use has one of its own, so that none keeps another waiting.
     """
-    # The api-server answers in up to 40 threads; that many connections would be for nobody's good.
-    size, overflow = (1, 3) if downloads else (2, 6)
+    kept, most = POOLS[use]
     return create_engine(
         "postgresql+psycopg://",
         creator=_connect,
-        pool_size=size,
-        max_overflow=overflow,
+        pool_size=kept,
+        max_overflow=most - kept,
         pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=True,
         # A connection that was changed in Airflow takes effect without a restart.
@@ -104,7 +108,7 @@ def _warn_of_fallback() -> None:
 
 
 @contextmanager
-def read(*, download: bool = False) -> Iterator[Session]:
+def read(use: Use = "pages") -> Iterator[Session]:
     """Yield a session in one read-only transaction, in which all selects see the same moment.
 
     Raises DatabaseUnreachableError, SchemaVersionError when the tables are not those of this code, MissingRightError
@@ -112,13 +116,16 @@ def read(*, download: bool = False) -> Iterator[Session]:
     STATEMENT_TIMEOUT_S, of a download DOWNLOAD_TIMEOUT_S.
     """
     limits = {
-        "statement_timeout": DOWNLOAD_TIMEOUT_S if download else STATEMENT_TIMEOUT_S,
-        "idle_in_transaction_session_timeout": IDLE_TIMEOUT_S,
+        "transaction_read_only": "on",
+        "statement_timeout": f"{DOWNLOAD_TIMEOUT_S if use == 'downloads' else STATEMENT_TIMEOUT_S}s",
+        "idle_in_transaction_session_timeout": f"{IDLE_TIMEOUT_S}s",
     }
+    if use == "snapshots":
+        # Nobody waits for these: the processors are for the pages.
+        limits["max_parallel_workers_per_gather"] = "0"
     try:
-        with Session(engine(downloads=True) if download else engine(), autoflush=False) as session:
-            session.execute(text("SET TRANSACTION READ ONLY"))
-            session.execute(select(*(func.set_config(name, f"{limit}s", True) for name, limit in limits.items())))
+        with Session(engine(use), autoflush=False) as session:
+            session.execute(select(*(func.set_config(name, limit, True) for name, limit in limits.items())))
             driver: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
             check_revision(driver)
             yield session

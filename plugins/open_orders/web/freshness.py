@@ -118,7 +118,7 @@ class Freshness:
 
 def read_freshness(session: Session, now: datetime) -> Freshness:
     """Return the freshness at a moment."""
-    published = _first(session, OF_SYNC.where(JobLog.status == int(JobStatus.SUCCESS)))
+    published = read_published(session)
     latest = _first(session, OF_SYNC)
     verdict = read_verdict(session, now)
     interrupted = latest is not None and is_interrupted(latest.status, latest.heartbeat_at, now)
@@ -134,6 +134,11 @@ def read_freshness(session: Session, now: datetime) -> Freshness:
         paused=verdict.paused,
         next_run_at=verdict.next_run_at,
     )
+
+
+def read_published(session: Session) -> Sync | None:
+    """Return the sync whose data the open orders are."""
+    return _first(session, OF_SYNC.where(JobLog.status == int(JobStatus.SUCCESS)))
 
 
 def read_sync(session: Session, name: str) -> Sync:

@@ -17,9 +17,9 @@ from open_orders.web.text_search import contains
 Level = Literal["", "info", "warning", "error"]
 LEVELS = ("info", "warning", "error")
 # Writing a line takes longer than reading it from the database: a page of more would be slow.
-MOST_LINES = 500
+MOST_LINES = 400
 # A filter looks at every message; of a longer log it looks at so many, and says so.
-SEARCHED_LINES = 10_000
+SEARCHED_LINES = 8_000
 # Of a log of more than twice as many, the tasks are those of its first and last messages, and levels are not counted.
 OUTLINED_LINES = 5_000
 

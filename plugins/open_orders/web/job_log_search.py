@@ -15,7 +15,7 @@ from open_orders.web.job_log_filter import JobLogFilter
 from open_orders.web.text_search import contains
 
 # No index finds a part of a text: each message is looked at, two million in a second.
-SEARCHED_MESSAGES = 30_000
+SEARCHED_MESSAGES = 20_000
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def _reason(log: JobLog) -> str:
 
 def _download_parts(name: str) -> Iterator[str]:
     """Yield the file's name, then the file."""
-    with read(download=True) as session:
+    with read("downloads") as session:
         log = find(session, name)
         yield f"job_log_{''.join(sign for sign in log.name if sign.isascii() and (sign.isalnum() or sign in '_-'))}.txt"
         view = LogView(log, datetime.now(UTC))

@@ -1,66 +1,64 @@
-"""Totals and choices of a snapshot, computed once for each.
-
-The open orders change only in the transaction in which a sync succeeds, so what was counted under one published sync
-stays right until the next one. At a million lines a count takes a second; a page that is reloaded must not pay for it.
-"""
+"""What the list of the open orders asks about a snapshot: a page of rows, totals, and the values to filter by."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from dataclasses import replace
 from datetime import date
 from threading import Lock
-from typing import Any, TypeVar
 
-from sqlalchemy.orm import Session
-
-from open_orders.web.freshness import Freshness
+from open_orders.web.open_order_columns import KEY
 from open_orders.web.open_order_filter import OrderFilter
-from open_orders.web.open_order_queries import Choices, Totals, read_choices, read_totals
+from open_orders.web.open_order_paging import Position, Sort
+from open_orders.web.open_order_queries import Choice, Choices, Page, Totals, read_choices, read_page, read_totals
+from open_orders.web.snapshot_memory import Answer, Questions
 
-T = TypeVar("T")
-
-
-class SnapshotMemory:
-    """The results of the last `size` questions about snapshots."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._results: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = Lock()
-
-    def recall(self, key: Hashable, ask: Callable[[], T]) -> T:
-        """Return the result for a key, asking for it the first time."""
-        with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                known: T = self._results[key]
-                return known
-        result = ask()
-        with self._lock:
-            self._results[key] = result
-            while len(self._results) > self._size:
-                self._results.popitem(last=False)
-        return result
+# The values of five minutes ago are nearly those of now: better than none while those of a new snapshot are counted.
+_latest = Choices(None, None, None, (), (), ())
+_lock = Lock()
 
 
-_memory = SnapshotMemory(size=64)
+def ask_page(
+    questions: Questions, chosen: OrderFilter, sort: Sort, position: Position, last_sync_id: int | None
+) -> Answer[Page]:
+    """Return the rows after or before a position."""
+    in_key_order = not chosen.parameters and sort.column == KEY[0]
+    if in_key_order or questions.is_quick:
+        # The primary key's index has the rows of a page beside each other.
+        return questions.read(lambda session: read_page(session, chosen, sort, position, last_sync_id))
+    return questions.ask(
+        ("page", chosen, chosen.today, sort, position),
+        lambda session: read_page(session, chosen, sort, position, last_sync_id),
+    )
 
 
-def summarise(session: Session, freshness: Freshness, chosen: OrderFilter) -> Totals:
-    """Return the totals of what a filter keeps of the published snapshot."""
-    published_id = freshness.published_id
-    return _recall(freshness, ("totals", chosen, chosen.today), lambda: read_totals(session, chosen, published_id))
+def ask_totals(questions: Questions, chosen: OrderFilter, last_sync_id: int | None) -> Answer[Totals]:
+    """Return the totals of what a filter keeps."""
+    return questions.ask(("totals", chosen, chosen.today), lambda session: read_totals(session, chosen, last_sync_id))
 
 
-def list_choices(session: Session, freshness: Freshness, today: date) -> Choices:
-    """Return the values to filter the published snapshot by."""
-    return _recall(freshness, ("choices", today), lambda: read_choices(session, today))
+def ask_choices(questions: Questions, today: date) -> Answer[Choices]:
+    """Return the values to filter by."""
+    return questions.ask(("choices", today), lambda session: read_choices(session, today))
 
 
-def _recall(freshness: Freshness, question: Hashable, ask: Callable[[], T]) -> T:
-    published = freshness.published
-    if published is None:
-        return ask()
-    # The times too: after Airflow's connection was pointed at another database, its ids may be the same.
-    return _memory.recall((published.id, published.started_at, published.completed_at, question), ask)
+def choices_so_far(answer: Answer[Choices]) -> Choices:
+    """Return the values to filter by; while they are being counted those of an earlier snapshot, without counts."""
+    global _latest
+    found = answer.take()
+    with _lock:
+        if found is not None:
+            _latest = found
+            return found
+        return replace(
+            _latest,
+            lines=None,
+            orders=None,
+            overdue=None,
+            customers=_uncounted(_latest.customers),
+            warehouses=_uncounted(_latest.warehouses),
+            statuses=_uncounted(_latest.statuses),
+        )
+
+
+def _uncounted(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    return tuple(replace(choice, lines=None) for choice in choices)

@@ -18,8 +18,9 @@ from open_orders.web.freshness import read_freshness, read_sync
 from open_orders.web.open_order_columns import to_json
 from open_orders.web.open_order_filter import Filter
 from open_orders.web.open_order_paging import Paging, Sorting
-from open_orders.web.open_order_queries import Totals, read_page, was_changed
-from open_orders.web.open_order_summaries import summarise
+from open_orders.web.open_order_queries import Totals, read_page, read_totals, was_changed
+from open_orders.web.open_order_summaries import ask_totals
+from open_orders.web.snapshot_memory import Questions
 
 router = APIRouter(prefix="/api", tags=["open orders"])
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of one answer")]
@@ -30,8 +31,11 @@ def open_orders(chosen: Filter, sort: Sorting, position: Paging, limit: Limit = 
     """Return the open orders that the filter keeps, a page at a time; `next` is the `after` of the next page."""
     with read() as session:
         freshness = read_freshness(session, datetime.now(UTC))
+        # A program gets the whole answer, however long it takes.
+        asked = ask_totals(Questions(session, freshness, None), chosen, freshness.published_id)
         page = read_page(session, chosen, sort, position, freshness.published_id, limit)
-        totals = summarise(session, freshness, chosen)
+        # None: a sync has published meanwhile. This transaction still sees what was before.
+        totals = asked.take() or read_totals(session, chosen, freshness.published_id)
     return {
         "freshness": freshness.to_json(),
         "totals": _totals(totals),

@@ -15,13 +15,14 @@ from open_orders.web.auth import OpenOrdersReader
 from open_orders.web.change_queries import ChangeKind, count_changes, read_changes, read_rejected
 from open_orders.web.database import read
 from open_orders.web.exports import Stamp, write_csv, write_xlsx
-from open_orders.web.freshness import read_freshness, read_sync
+from open_orders.web.freshness import Freshness, read_freshness, read_sync
 from open_orders.web.open_order_columns import grouped_columns, label_of, shown_columns
 from open_orders.web.open_order_filter import Filter, OrderFilter
 from open_orders.web.open_order_paging import Paging, Sort, Sorting
-from open_orders.web.open_order_queries import read_page, stream_rows, was_changed
-from open_orders.web.open_order_summaries import list_choices, summarise
+from open_orders.web.open_order_queries import Choices, Page, stream_rows, was_changed
+from open_orders.web.open_order_summaries import ask_choices, ask_page, ask_totals, choices_so_far
 from open_orders.web.rendering import render
+from open_orders.web.snapshot_memory import Questions
 
 router = APIRouter(include_in_schema=False)
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -33,12 +34,18 @@ KINDS = ("new", "changed", "closed")
 def list_open_orders(
     request: Request, reader: OpenOrdersReader, chosen: Filter, sort: Sorting, position: Paging
 ) -> Response:
-    """Return the list: freshness, filters, totals and one page of the open orders."""
+    """Return the list: freshness, filters, totals and one page of the open orders, as far as all that is known yet."""
     with read() as session:
         freshness = read_freshness(session, datetime.now(UTC))
-        page = read_page(session, chosen, sort, position, freshness.published_id)
-        totals = summarise(session, freshness, chosen)
-        choices = list_choices(session, freshness, chosen.today)
+        questions = Questions(session, freshness)
+        # All are begun before the first is waited for.
+        asked = ask_page(questions, chosen, sort, position, freshness.published_id)
+        asked_totals = ask_totals(questions, chosen, freshness.published_id)
+        asked_choices = ask_choices(questions, chosen.today)
+        page = asked.take()
+        totals = asked_totals.take()
+        choices = choices_so_far(asked_choices)
+    shown = page or Page((), None, None)
     sorted_by = "" if sort == Sort("order_number") else sort.text
     context: dict[str, Any] = {
         "freshness": freshness,
@@ -47,13 +54,19 @@ def list_open_orders(
         "sorted_by": sorted_by,
         "groups": grouped_columns(),
         "links": {column.name: _sort_link(chosen, sort, column.name) for column in shown_columns()},
-        "rows": page.rows,
+        "searching": page is None,
+        "pending": page is None or totals is None or choices.lines is None,
+        "lines": _all_lines(freshness, choices),
+        "rows": shown.rows,
         "changed_of": lambda row: was_changed(row, freshness.published_id),
         "totals": totals,
         "choices": choices,
         "query": chosen.query("", sort=sorted_by),
-        "previous_url": page.previous and chosen.query(sort=sorted_by, before=page.previous),
-        "next_url": page.next and chosen.query(sort=sorted_by, after=page.next),
+        "here": chosen.query("", sort=sorted_by, after=position.after, before=position.before),
+        # A position with nothing beyond it, which is not a filter that keeps nothing.
+        "is_further": bool(position.after or position.before),
+        "previous_url": shown.previous and chosen.query(sort=sorted_by, before=shown.previous),
+        "next_url": shown.next and chosen.query(sort=sorted_by, after=shown.next),
     }
     return render(request, reader, "open_orders/list.html", title="Open Orders", **context)
 
@@ -64,8 +77,9 @@ def freshness_banner(request: Request, reader: OpenOrdersReader) -> Response:
     with read() as session:
         now = datetime.now(UTC)
         freshness = read_freshness(session, now)
-        choices = list_choices(session, freshness, now.date())
-    return render(request, reader, "open_orders/freshness.html", freshness=freshness, choices=choices)
+        choices = choices_so_far(ask_choices(Questions(session, freshness, 0), now.date()))
+    lines = _all_lines(freshness, choices)
+    return render(request, reader, "open_orders/freshness.html", freshness=freshness, choices=choices, lines=lines)
 
 
 @router.get("/changes", response_class=HTMLResponse)
@@ -154,7 +168,7 @@ def _export_parts(
     user: str, chosen: OrderFilter, sort: Sort, write: Callable[[exports.Batches, Stamp], Iterator[bytes]]
 ) -> Iterator[Any]:
     """Yield the stamp, then the file; freshness and rows are of one transaction, so the stamp is right."""
-    with read(download=True) as session:
+    with read("downloads") as session:
         now = datetime.now(UTC)
         freshness = read_freshness(session, now)
         published = freshness.published
@@ -168,6 +182,12 @@ def _export_parts(
         yield stamp
         batches = stream_rows(session, chosen, sort, freshness.published_id)
         yield from write(chain([next(batches, ())], batches), stamp)
+
+
+def _all_lines(freshness: Freshness, choices: Choices) -> int:
+    """Return how many open orders there are: while nobody has counted them, as many as the sync says."""
+    published = freshness.published
+    return (published.total_after or 0) if choices.lines is None and published else choices.lines or 0
 
 
 def _sort_link(chosen: OrderFilter, sort: Sort, column: str) -> dict[str, str]:
