@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from open_orders.web.app import build_job_logs_app
 from open_orders.web.auth import require
 from open_orders.web.bare_addresses import BareAddresses
+from open_orders.web.few_at_once import FewAtOnce
 from open_orders.web.head_requests import HeadRequests
 from open_orders.web.lazy_app import LazyApp
 from open_orders.web.navigation import AREA_OF_ROUTE
@@ -34,7 +35,7 @@ PUBLIC = {"/job_logs/static", "/open_orders/static"}
 # Of Airflow's whole app. One takes items away from what Airflow answers; the other adds a slash to an address.
 ROOT_MIDDLEWARES = {PluginFilter, BareAddresses}
 # Of our apps. One adds headers to an answer, the other takes its body away.
-MIDDLEWARES = {SecurityHeaders, HeadRequests}
+MIDDLEWARES = {SecurityHeaders, FewAtOnce, HeadRequests}
 REGISTERED = {"fastapi_apps", "fastapi_root_middlewares", "external_views", "react_apps"}
 # What Airflow tells of itself: nobody outside can call these.
 LISTENERS = {"listeners"}

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from open_orders.web.auth import JOB_LOGS, OPEN_ORDERS, require
 from open_orders.web.error_pages import add_error_pages
+from open_orders.web.few_at_once import FewAtOnce
 from open_orders.web.head_requests import HeadRequests
 from open_orders.web.rendering import render
 from open_orders.web.security_headers import SecurityHeaders
@@ -62,7 +63,7 @@ def _build(area: str, *modules: str) -> FastAPI:
         openapi_url=None,
         # It would lead to what the Host header says, before anybody was asked who they are.
         redirect_slashes=False,
-        middleware=[Middleware(SecurityHeaders), Middleware(HeadRequests)],
+        middleware=[Middleware(SecurityHeaders), Middleware(FewAtOnce), Middleware(HeadRequests)],
     )
     app.state.area = area
     add_error_pages(app)
