@@ -9,16 +9,16 @@ from statistics import median
 from bench import publish_cost
 from bench.end_to_end import EMPTY, MARGIN, QUIET_TIMEOUT_S, SYNC, median_total, run_quickstart
 from bench.end_to_end import measure as measure_runs
-from bench.job_history import Size, beat
+from bench.job_history import Size, beat, renew_snapshot
 from bench.moving_rows import measure as measure_rows
 from bench.moving_rows import prepare
+from bench.page_database import data_directory, serve_pages
 from bench.page_measurement import time_page
 from bench.rows.lines import Lines
 from bench.rows.measured_process import ContenderError
 from bench.rows.ours import AGAIN, DRIVERS, list_ours, name_ours
 from bench.rows.replayed_erp import replay_erp, take_turns
 from bench.web_page_list import Page, list_pages
-from bench.web_pages import data_directory, serve_pages
 from bench.web_pages_report import describe
 from sandbox.progress import say
 
@@ -115,7 +115,7 @@ def _time_pages(size: Size, effort: Effort, is_wanted: Callable[[Page], bool]) -
     with data_directory(None) as directory, serve_pages(size, directory) as (server, _, orders):
         for page in filter(is_wanted, list_pages(orders)):
             beat(orders)
-            timing = time_page(server, page, effort.requests)
+            timing = time_page(server, page, effort.requests, lambda: renew_snapshot(orders))
             say(f"  {describe(timing)}")
             name = f"{page.group}: {page.name}"
             values |= {f"{name}, median": timing.median_ms, f"{name}, p95": timing.p95_ms}

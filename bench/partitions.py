@@ -14,10 +14,10 @@ from psycopg.rows import scalar_row
 
 from bench.api_server import ApiServer
 from bench.job_history import Size, beat, load
+from bench.page_database import data_directory, serve_pages
 from bench.page_measurement import trace_page
 from bench.statement_log import Statement, StatementLog
 from bench.web_page_list import list_pages
-from bench.web_pages import data_directory, serve_pages
 from open_orders import retention
 from open_orders.job_status import JobStatus
 from open_orders.retention_rules import Rule

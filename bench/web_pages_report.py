@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from textwrap import dedent
 
 from bench.job_history import Size
-from bench.page_measurement import Demand, Timing
+from bench.page_database import MOST_DAG_RUNS
+from bench.page_measurement import COMPLETE_EVERY_S, Demand, Timing
 from bench.query_plans import Explained
-from bench.web_page_list import MOST_DAG_RUNS, PEER, PEER_NAME
+from bench.web_page_list import PEER, PEER_NAME
 
 BUDGET_MS = 100
-BUDGETED = ("list", "detail")
 KEYWORDS = re.compile(r" (FROM|LEFT OUTER JOIN|JOIN|WHERE|GROUP BY|ORDER BY|LIMIT|UNION ALL) ")
 MOST_COLUMNS = 300
 
@@ -33,14 +34,15 @@ class Measurement:
 
 
 def over_budget(timings: Sequence[Timing]) -> list[Timing]:
-    """Return the lists and details that take too long."""
-    return [timing for timing in timings if timing.page.group in BUDGETED and timing.median_ms > BUDGET_MS]
+    """Return the pages and API calls whose first answer takes too long."""
+    return [timing for timing in timings if timing.p95_ms > BUDGET_MS]
 
 
 def describe(timing: Timing) -> str:
     """Return a page's times in a line."""
     page = f"{timing.page.group}, {timing.page.name}"
-    return f"{page:<66} {timing.median_ms:6.0f} ms, 95 % {timing.p95_ms:6.0f} ms, {timing.ratio:5.2f} × peer"
+    complete = f", complete {median(timing.complete_ms):.0f} ms" if timing.complete_ms else ""
+    return f"{page:<76} {timing.median_ms:6.0f} ms, 95 % {timing.p95_ms:6.0f} ms{complete}, {timing.ratio:5.2f} × peer"
 
 
 def write_report(path: Path, size: Size, measurements: Sequence[Measurement], postgres: int) -> None:
@@ -53,7 +55,8 @@ def write_report(path: Path, size: Size, measurements: Sequence[Measurement], po
 def _introduction(size: Size, timings: Sequence[Timing], postgres: int) -> str:
     requests = min(len(timing.times_ms) for timing in timings)
     slow = over_budget(timings)
-    outcome = f"{len(slow)} of them take longer" if slow else "all do"
+    names = ", ".join(f"{timing.page.group}: {timing.page.name}" for timing in slow)
+    outcome = f"{len(slow)} of {len(timings)} do not ({names})" if slow else f"all {len(timings)} do"
     return dedent(f"""\
         # Server time of the pages
 
@@ -69,23 +72,30 @@ def _introduction(size: Size, timings: Sequence[Timing], postgres: int) -> str:
         the orders database + those to Airflow's; "database" is what PostgreSQL says that it spent on the former, in the
         mean.
 
+        "Anew" is asked of a new snapshot each time, of which the server remembers nothing, as if a sync had just
+        published. What such a page does not have within some hundredths of a second it leaves out and says so; an open
+        page then asks again every {COMPLETE_EVERY_S} s. "Complete" is the median time until everything was there,
+        asked as often. Its queries and database time are of all these requests and of what was worked out beside them.
+
         The peer is {PEER_NAME}, `GET {PEER}`, in the same api-server
         on {min(size.logs, MOST_DAG_RUNS):,} runs, asked in turn with the page; below 1.00 the page is the faster one.
 
-        Lists and details should take at most {BUDGET_MS} ms at the median: {outcome}.""")
+        Of every page and API call 95 % of the answers should be there within {BUDGET_MS} ms: {outcome}.""")
 
 
 def _table(measurements: Sequence[Measurement]) -> str:
     lines = [
-        "| page | least ms | median ms | 95 % ms | peer's median ms | × peer | CPU ms | queries | database ms | kB |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| page | least ms | median ms | 95 % ms | complete ms | peer's median ms | × peer | CPU ms | queries "
+        "| database ms | kB |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for measurement in measurements:
         timing, demand = measurement.timing, measurement.demand
         mark = " **over**" if over_budget([timing]) else ""
+        complete = f"{median(timing.complete_ms):.0f}" if timing.complete_ms else ""
         lines.append(
             f"| {timing.page.group}: {timing.page.name}{mark} "
-            f"| {min(timing.times_ms):.1f} | {timing.median_ms:.1f} | {timing.p95_ms:.1f} "
+            f"| {min(timing.times_ms):.1f} | {timing.median_ms:.1f} | {timing.p95_ms:.1f} | {complete} "
             f"| {timing.peer_ms:.1f} | {timing.ratio:.2f} | {timing.cpu_ms:.1f} "
             f"| {demand.queries:g} + {demand.airflow_queries:g} | {demand.database_ms:.1f} "
             f"| {timing.size / 1000:,.0f} |"
@@ -95,7 +105,7 @@ def _table(measurements: Sequence[Measurement]) -> str:
 
 def _plans(measurements: Sequence[Measurement]) -> str:
     parts = [
-        "# Query plans\n\nOf each statement that the lists and details executed, once: below the first page that did. "
+        "# Query plans\n\nOf each statement that the pages executed, once: below the first page that did. "
         "The values are those that the page sent; the plan is of one more execution."
     ]
     for measurement in measurements:
