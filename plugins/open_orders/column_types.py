@@ -15,6 +15,8 @@ from uuid import UUID
 if TYPE_CHECKING:
     from open_orders.landing import Batch
 
+# What is the latest of no moments.
+FIRST_MOMENT = datetime(1, 1, 1)  # noqa: DTZ001 - the ERP's times have no zone
 # A bool is an int too, and a datetime a date: the narrower type comes first.
 _NAMES: tuple[tuple[type, str], ...] = (
     (str, "text"),
@@ -32,11 +34,16 @@ _NAMES: tuple[tuple[type, str], ...] = (
 
 
 class ColumnTypes:
-    """Learns from rows on their way what type each column has; `found` lacks those that held nothing but NULL."""
+    """Learns from rows on their way what type each column has; `found` lacks those that held nothing but NULL.
 
-    def __init__(self, names: Sequence[str]) -> None:
+    `latest` is the latest moment in the column `last_change`; None when its values, or some of them, are no moments.
+    """
+
+    def __init__(self, names: Sequence[str], last_change: str | None = None) -> None:
         self.found: dict[str, str] = {}
+        self.latest: datetime | None = None if last_change is None else FIRST_MOMENT
         self._unknown = dict(enumerate(names))
+        self._last_change = 0 if last_change is None else names.index(last_change)
 
     def learn(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches as they are."""
@@ -46,6 +53,9 @@ class ColumnTypes:
                 if found is not None:
                     self.found[name] = found
                     del self._unknown[position]
+            if self.latest is not None:
+                latest = batch.latest(self._last_change)
+                self.latest = None if latest is None else max(latest, self.latest)
             yield batch
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from open_orders.contract import Contract
 from open_orders.errors import LandingLostError, ReconciliationError, SuspiciousSourceError
 from open_orders.settings import Settings, variable
-from open_orders.target import Published, Reconciliation
+from open_orders.target import Landed, Published, Reconciliation
 
 
-def check_landing(counts: Reconciliation, contract: Contract) -> None:
+def check_landing(counts: Landed, contract: Contract) -> None:
     """Refuse when landing doesn't hold what this run fetched."""
     if counts.fetched is None:
         raise LandingLostError("Nothing was fetched in this run: clear it from the task fetch on, or trigger a new one")

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
 
-from open_orders.column_types import name_type
+from open_orders.column_types import FIRST_MOMENT, name_type
 
 if TYPE_CHECKING:
     from psycopg import Copy
@@ -46,6 +46,9 @@ class Batch(Protocol):
     def type_of(self, position: int) -> str | None:
         """Return the name of the type of a column's values; None when all of them are NULL."""
 
+    def latest(self, position: int) -> datetime | None:
+        """Return the latest of a column's moments, `FIRST_MOMENT` when all are NULL; None when some are no moments."""
+
     def landed(self) -> Iterator[LandedRow]:
         """Yield the rows as texts."""
 
@@ -69,6 +72,13 @@ class RowBatch:
         """Return the name of the type of a column's values; None when all of them are NULL."""
         value = next((row[position] for row in self._rows if row[position] is not None), None)
         return None if value is None else name_type(value)
+
+    def latest(self, position: int) -> datetime | None:
+        """Return the latest of a column's moments, `FIRST_MOMENT` when all are NULL; None when some are no moments."""
+        values = {row[position] for row in self._rows} - {None}
+        if not all(type(value) is datetime and value.tzinfo is None for value in values):
+            return None
+        return max(values, default=FIRST_MOMENT)
 
     def landed(self) -> Iterator[LandedRow]:
         """Yield the rows as texts."""

@@ -7,6 +7,7 @@ of `landing.to_landing` for the same values; tests hold the two against each oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pgpq import ArrowToPostgresBinaryEncoder
 
+from open_orders.column_types import FIRST_MOMENT
 from open_orders.contract import Column, Date, Integer, LocalTimestamp, Numeric, Text
 from open_orders.landing import REPLACED, Form, LandedRow, to_landing
 
@@ -65,6 +67,14 @@ class ArrowBatch:
         if self._kinds[position] is UUID:
             return "uniqueidentifier"
         return next((name for matches, name in _TYPE_NAMES if matches(array.type)), str(array.type))
+
+    def latest(self, position: int) -> datetime | None:
+        """Return the latest of a column's moments, `FIRST_MOMENT` when all are NULL; None when some are no moments."""
+        array = self._arrays[position]
+        if array.type != pa.timestamp("us"):
+            return None
+        found: datetime | None = pc.max(array).as_py()
+        return found or FIRST_MOMENT
 
     def landed(self) -> Iterator[LandedRow]:
         """Yield the rows as texts."""

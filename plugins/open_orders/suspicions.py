@@ -59,13 +59,19 @@ def wrong_clock(clocks: Clocks, connection: Connection, tolerance_s: int) -> lis
     return [f"SQL Server's clock is {abs(ahead_s):,.0f} s {way} the orders database's: one of them is wrong"]
 
 
-def future_rows(target: Target, clocks: Clocks, tolerance_s: int) -> list[str]:
-    """Say which landed rows were changed later than it is, by the ERP's own clock."""
+def future_rows(target: Target, clocks: Clocks, tolerance_s: int, latest: datetime | None) -> list[str]:
+    """Say which landed rows were changed later than it is, by the ERP's own clock.
+
+    latest: of their changes; when it is no later, the rows need not be searched. None: not known.
+    """
     column = target.contract.last_change
     if column is None:
         return []
     local = clocks.local + timedelta(seconds=time.monotonic() - clocks.read_at)
-    future = target.find_future(local + timedelta(seconds=tolerance_s))
+    limit = local + timedelta(seconds=tolerance_s)
+    if latest is not None and latest <= limit:
+        return []
+    future = target.find_future(limit)
     if future is None:
         return []
     return [

@@ -53,7 +53,7 @@ def fetch(log: JobLogHook, source: MsSqlHook, contract: Contract, settings: Sett
     """Stream the source query's rows into landing, and return their number once the server confirmed it."""
     statement = read_source_query(settings.source_sql, variable("source_sql", contract.table))
     started = time.monotonic()
-    types = ColumnTypes(contract.names)
+    types = ColumnTypes(contract.names, contract.last_change.name if contract.last_change else None)
     with (
         open_source(source, log.execution.time_limit_s, log.abandon) as session,
         _working(log, contract) as target,
@@ -69,7 +69,7 @@ def fetch(log: JobLogHook, source: MsSqlHook, contract: Contract, settings: Sett
         target.land(types.learn(session.batches(running, settings.batch_size)))
         fetched = session.confirm()
         warnings = suspicions.changed_columns(target.note_columns(types.found))
-        warnings += suspicions.future_rows(target, clocks, settings.clock_tolerance_s)
+        warnings += suspicions.future_rows(target, clocks, settings.clock_tolerance_s, types.latest)
         log.advance(target.connection, Counts(fetched=fetched))
     log.detail(f"Fetched {contract.count(fetched)} in {time.monotonic() - started:.1f} s")
     _warn(log, warnings)
@@ -89,7 +89,7 @@ def import_batches(log: JobLogHook, contract: Contract) -> int:
     """Move landing to staging batch by batch, from the first unfinished one on; returns the rows imported in all."""
     with _working(log, contract) as target:
         batches = target.read_batches()
-        counts = target.reconcile()
+        counts = target.count_landed()
         check_landing(counts, contract)
         imported = sum(batch.imported or 0 for batch in batches)
         rejected = sum(batch.rejected or 0 for batch in batches)

@@ -52,17 +52,23 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Reconciliation:
-    """Row counts of one run, which must add up before publishing; `published` is what readers see until then."""
+class Landed:
+    """What a run fetched, how many of these rows landing holds, how many its batches say it does, and the batches."""
 
     fetched: int | None
     landed: int
     noted: int
+    batches: int
+
+
+@dataclass(frozen=True)
+class Reconciliation(Landed):
+    """Row counts of one run, which must add up before publishing; `published` is what readers see until then."""
+
     imported: int
     rejected: int
     staged: int
     published: int
-    batches: int
     unfinished: int
 
 
@@ -180,8 +186,13 @@ class Target:
         self._execute("finish_batch", {**ids, "imported": imported, "rejected": rejected})
         return imported, rejected
 
+    def count_landed(self) -> Landed:
+        """Return the counts that have to add up before the import."""
+        with self.connection.cursor(row_factory=class_row(Landed)) as cursor:
+            return cursor.execute(self._compose("count_landed"), self._ids).fetchone() or Landed(None, 0, 0, 0)
+
     def reconcile(self) -> Reconciliation:
-        """Return the counts that have to add up."""
+        """Return the counts that have to add up before publishing."""
         with self.connection.cursor(row_factory=class_row(Reconciliation)) as cursor:
             return cursor.execute(self._compose("reconcile"), self._ids).fetchone() or Reconciliation(
                 None, 0, 0, 0, 0, 0, 0, 0, 0

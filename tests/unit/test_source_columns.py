@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from open_orders.column_names import guess_renames
-from open_orders.column_types import ColumnTypes
+from open_orders.column_types import FIRST_MOMENT, ColumnTypes
 from open_orders.contract import OPEN_ORDERS
 from open_orders.errors import ContractError
 from open_orders.landing import InexactText, RowBatch
@@ -88,3 +88,20 @@ def test_type_of_a_column_is_that_of_its_first_value(value: Any, name: str) -> N
     batches = [RowBatch(names, some) for some in rows]
     assert list(types.learn(batches)) == batches
     assert types.found == {"a": name, "b": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("values", "latest"),
+    [
+        ([datetime(2026, 1, 2), None, datetime(2026, 1, 3)], datetime(2026, 1, 3)),
+        ([datetime(2026, 1, 3), "2026-01-04", datetime(2026, 1, 5)], None),
+        ([datetime(2026, 1, 3, tzinfo=OFFSET)], None),
+        ([date(2026, 1, 3)], None),
+        ([None], FIRST_MOMENT),
+        ([], FIRST_MOMENT),
+    ],
+)
+def test_latest_moment_is_known_when_all_values_are_moments(values: list[Any], latest: datetime | None) -> None:
+    types = ColumnTypes(["a", "b"], "b")
+    assert len(list(types.learn(RowBatch(("a", "b"), [(1, value)]) for value in values))) == len(values)
+    assert types.latest == latest

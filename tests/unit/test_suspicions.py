@@ -59,4 +59,4 @@ def test_duration_is_not_judged_by_too_few_runs_nor_in_a_run_that_was_cleared() 
 def test_contract_that_names_no_time_of_change_has_no_rows_from_the_future() -> None:
     contract = Contract("t", "row", (Column("v", Text(250), "a value", nullable=False, key=True),))
     clocks = Clocks(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2), 0.0)
-    assert future_rows(Target(create_autospec(psycopg.Connection), contract, 1), clocks, 60) == []
+    assert future_rows(Target(create_autospec(psycopg.Connection), contract, 1), clocks, 60, None) == []

@@ -4,6 +4,7 @@
 -- Identifiers: table, staging, columns. Expressions from the contract over published and staged: same_key, no_published,
 --   no_staged, published_values, staged_values, staged_columns, assignments, either_key, named_key.
 -- Parameters: job_log_id bigint; contract text; most bigint.
+-- OFFSET 0 has staging looked up at those places: PostgreSQL expects many rows to differ, and would read all of it first.
 -- Result: one row: inserted, updated, deleted.
 WITH differing AS MATERIALIZED (
     SELECT
@@ -22,14 +23,14 @@ changed AS (
     UPDATE {table} AS published
     SET {assignments}, changed_job_log_id = %(job_log_id)s
     FROM differing
-    INNER JOIN {staging} AS staged ON staged.ctid = differing.staged_at
+    CROSS JOIN LATERAL (SELECT * FROM {staging} WHERE ctid = differing.staged_at OFFSET 0) AS staged
     WHERE differing.kind = 'changed' AND published.ctid = differing.published_at
 ),
 added AS (
     INSERT INTO {table} ({columns}, first_job_log_id, changed_job_log_id)
     SELECT {staged_columns}, %(job_log_id)s, %(job_log_id)s
     FROM differing
-    INNER JOIN {staging} AS staged ON staged.ctid = differing.staged_at
+    CROSS JOIN LATERAL (SELECT * FROM {staging} WHERE ctid = differing.staged_at OFFSET 0) AS staged
     WHERE differing.kind = 'new'
 ),
 -- Materialized, or each row would be turned into JSON again for each of its columns.
