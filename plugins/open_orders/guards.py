@@ -5,17 +5,26 @@ from __future__ import annotations
 from open_orders.contract import Contract
 from open_orders.errors import LandingLostError, ReconciliationError, SuspiciousSourceError
 from open_orders.settings import Settings, variable
-from open_orders.target import Landed, Published, Reconciliation
+from open_orders.target import Batch, Landed, Published, Reconciliation
 
 
 def check_landing(counts: Landed, contract: Contract) -> None:
     """Refuse when landing doesn't hold what this run fetched."""
     if counts.fetched is None:
         raise LandingLostError("Nothing was fetched in this run: clear it from the task fetch on, or trigger a new one")
-    if counts.landed != counts.fetched or counts.noted != counts.fetched or counts.batches == 0:
+    if counts.landed != counts.fetched or counts.batches == 0:
         raise LandingLostError(
             f"This run fetched {contract.count(counts.fetched)} but landing holds {counts.landed:,} of them: the "
             "orders database restarted, or a later run took its place. The next run fetches again"
+        )
+
+
+def check_batch(batch: Batch, imported: int, rejected: int) -> None:
+    """Refuse when landing doesn't hold all of a batch; raised in the transaction that imported it."""
+    if imported + rejected != batch.landed:
+        raise LandingLostError(
+            f"Landing holds {imported + rejected:,} rows of batch {batch.batch_no}, of which {batch.landed:,} landed: "
+            "the orders database restarted, or a later run took its place. The next run fetches again"
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -33,7 +33,7 @@ _HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
 class ArrowBatch:
-    """A batch of the contract's columns, which are at these positions of what the driver delivered in parts.
+    """A batch of the contract's columns, which are at these positions of what the driver delivered.
 
     `kinds` are the Python types by which it describes all of its columns.
     """
@@ -41,12 +41,12 @@ class ArrowBatch:
     def __init__(
         self,
         columns: Sequence[Column],
-        parts: Sequence[pa.RecordBatch],
+        found: pa.RecordBatch,
         positions: Sequence[int],
         kinds: Sequence[type],
     ) -> None:
         self._names = [column.name for column in columns]
-        self._arrays = [pa.concat_arrays([part.column(position) for part in parts]) for position in positions]
+        self._arrays = [found.column(position) for position in positions]
         self._kinds = [kinds[position] for position in positions]
         self._types = [_landed_type(column, array.type) for column, array in zip(columns, self._arrays, strict=True)]
         names = [
@@ -92,7 +92,7 @@ class ArrowBatch:
         ids = (
             pa.repeat(pa.scalar(job_log_id, pa.int64()), len(self)),
             pa.repeat(pa.scalar(batch_no, pa.int32()), len(self)),
-            pa.array(range(rows_before + 1, rows_before + 1 + len(self)), pa.int64()),
+            pc.add(_count(len(self)), rows_before),
         )
         copy.write(_encode([*ids, *self._make_storable(arrays)]))
 
@@ -118,6 +118,12 @@ class ArrowBatch:
                 if pc.any(marks).as_py():
                     found.append(pc.fill_null(marks, False))
         return reduce(pc.or_, found) if found else None
+
+
+@lru_cache(8)
+def _count(rows: int) -> pa.Array:
+    """Return the numbers from 1 to so many."""
+    return pa.array(range(1, rows + 1), pa.int64())
 
 
 def _landed_type(column: Column, delivered: pa.DataType) -> pa.DataType:

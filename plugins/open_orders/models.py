@@ -271,7 +271,6 @@ def working_tables(of: Contract, metadata: MetaData) -> tuple[Table, Table, Tabl
     staging = Table(
         of.staging,
         metadata,
-        Column("row_no", BigInteger, nullable=False),
         *_contract_columns(of),
         prefixes=["UNLOGGED"],
     )

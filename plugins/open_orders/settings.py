@@ -30,7 +30,7 @@ OPEN_ORDERS_TABLE = "open_orders"
 class Settings(BaseModel, frozen=True):
     """Everything that can be set, with its default; field `x_y` is the environment variable `OPEN_ORDERS_X_Y`."""
 
-    batch_size: int = Field(2500, ge=1, le=1_000_000, description="Orders imported per batch")
+    batch_size: int = Field(10000, ge=1, le=1_000_000, description="Orders imported per batch")
     allow_empty: bool = Field(False, description="Publish even when the source has no orders at all")
     max_drop_share: float = Field(
         0.5,

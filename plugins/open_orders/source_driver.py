@@ -60,8 +60,8 @@ class DriverSession(Protocol):
     def check(self, query: Query) -> None:
         """Raise SourceQueryError when the driver can't read a column of the contract exactly."""
 
-    def fetch(self, query: Query, batch_rows: int) -> tuple[Batch, bool]:
-        """Return the next rows, at most `batch_rows`, and whether they were the last."""
+    def fetch(self, query: Query, rows: int) -> tuple[Batch, bool]:
+        """Return the next rows, at most so many, and whether they were the last."""
 
     def has_another_result(self) -> bool:
         """Go to the end of the answer, or to its next result with columns."""

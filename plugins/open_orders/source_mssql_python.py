@@ -36,7 +36,6 @@ from open_orders.source_errors import (
 
 if TYPE_CHECKING:
     import mssql_python
-    import pyarrow as pa
     from airflow.sdk import Connection
 
     from open_orders.landing import Batch
@@ -209,20 +208,15 @@ class MssqlPythonSession:
                 f"to {PYMSSQL}"
             )
 
-    def fetch(self, query: Query, batch_rows: int) -> tuple[Batch, bool]:
-        """Return the next rows, at most `batch_rows`, and whether they were the last."""
+    def fetch(self, query: Query, rows: int) -> tuple[Batch, bool]:
+        """Return the next rows, at most so many, and whether they were the last."""
         from open_orders.landing_arrow import ArrowBatch
 
-        parts: list[pa.RecordBatch] = []
-        left, ended = batch_rows, False
-        while left and not ended:
-            part = self._cursor.arrow_batch(min(left, self._rows_at_once))
-            self._raise_messages()
-            self.rows_received += part.num_rows
-            left -= part.num_rows
-            ended = part.num_rows == 0
-            parts.append(part)
-        return ArrowBatch(query.columns, parts, query.positions, [column[1] for column in self._columns]), ended
+        found = self._cursor.arrow_batch(min(rows, self._rows_at_once))
+        self._raise_messages()
+        self.rows_received += found.num_rows
+        kinds = [column[1] for column in self._columns]
+        return ArrowBatch(query.columns, found, query.positions, kinds), found.num_rows == 0
 
     def has_another_result(self) -> bool:
         """Go to the end of the answer, or to its next result with columns."""

@@ -78,24 +78,24 @@ class PymssqlSession:
     def check(self, query: Query) -> None:
         """Do nothing: of what its values lose, `fetch` takes notice."""
 
-    def fetch(self, query: Query, batch_rows: int) -> tuple[Batch, bool]:
-        """Return the next rows, at most `batch_rows`, and whether they were the last.
+    def fetch(self, query: Query, rows: int) -> tuple[Batch, bool]:
+        """Return the next rows, at most so many, and whether they were the last.
 
         One by one, since fetchmany forgets what it had when it fails; and not beyond the last, since pymssql goes on
         with the next result then.
         """
-        rows = self._arriving = []
+        found = self._arriving = []
         fetch_one = self._cursor.fetchone
         row = None
         losses.noticed = False
-        while len(rows) < batch_rows and (row := fetch_one()) is not None:
-            rows.append(mark_losses(row) if losses.noticed else row)
-        self._received += len(rows)
+        while len(found) < rows and (row := fetch_one()) is not None:
+            found.append(mark_losses(row) if losses.noticed else row)
+        self._received += len(found)
         self._arriving = []
         positions = query.positions
         if positions != tuple(range(len(positions))) or query.extra_columns:
-            rows = [tuple(values[position] for position in positions) for values in rows]
-        return RowBatch(query.names, rows), row is None
+            found = [tuple(values[position] for position in positions) for values in found]
+        return RowBatch(query.names, found), row is None
 
     def has_another_result(self) -> bool:
         """Go to the end of the answer, or to its next result with columns."""

@@ -15,7 +15,7 @@ from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 from open_orders import suspicions
 from open_orders.column_types import ColumnTypes
 from open_orders.contract import Contract
-from open_orders.guards import check_drop, check_landing, check_published, check_source, check_sums
+from open_orders.guards import check_batch, check_drop, check_landing, check_published, check_source, check_sums
 from open_orders.job_log_hook import Connection, JobLogHook
 from open_orders.job_log_store import Counts
 from open_orders.lineage import report_published, report_source
@@ -66,7 +66,7 @@ def fetch(log: JobLogHook, source: MsSqlHook, contract: Contract, settings: Sett
             log.detail(
                 f"Columns that the contract doesn't have are ignored: {', '.join(running.extra_columns)}", "warning"
             )
-        target.land(types.learn(session.batches(running, settings.batch_size)))
+        target.land(types.learn(session.batches(running, settings.batch_size)), settings.batch_size)
         fetched = session.confirm()
         warnings = suspicions.changed_columns(target.note_columns(types.found))
         warnings += suspicions.future_rows(target, clocks, settings.clock_tolerance_s, types.latest)
@@ -103,6 +103,7 @@ def import_batches(log: JobLogHook, contract: Contract) -> int:
         for batch in unfinished:
             with target.connection.transaction():
                 batch_imported, batch_rejected = target.import_batch(batch)
+                check_batch(batch, batch_imported, batch_rejected)
                 imported, rejected = imported + batch_imported, rejected + batch_rejected
                 log.advance(target.connection, Counts(imported=imported, rejected=rejected))
             suffix = f", rejected {batch_rejected:,}" if batch_rejected else ""

@@ -53,11 +53,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Landed:
-    """What a run fetched, how many of these rows landing holds, how many its batches say it does, and the batches."""
+    """How many rows a run fetched, how many its batches say that landing holds, and how many batches there are."""
 
     fetched: int | None
     landed: int
-    noted: int
     batches: int
 
 
@@ -123,8 +122,11 @@ class Target:
         self.contract = contract
         self._ids = {"job_log_id": job_log_id}
 
-    def land(self, batches: Iterable[landing.Batch]) -> int:
-        """Replace the landing table by these batches, and return the number of rows."""
+    def land(self, batches: Iterable[landing.Batch], batch_rows: int) -> int:
+        """Replace the landing table by these rows, and return their number.
+
+        A batch of the landing table is `batch_rows` rows, and the batches given go into one of it as they come.
+        """
         self._execute("truncate_landing")
         landed: list[int] = []
         rows_landed = 0
@@ -133,9 +135,11 @@ class Target:
             with self.connection.cursor() as cursor, cursor.copy(_compose_copy(self.contract, form)) as copy:
                 copy.write(form.head)
                 for batch in alike:
-                    batch.write(copy, self._ids["job_log_id"], len(landed) + 1, rows_landed)
+                    if not landed or landed[-1] >= batch_rows:
+                        landed.append(0)
+                    batch.write(copy, self._ids["job_log_id"], len(landed), rows_landed)
                     rows_landed += len(batch)
-                    landed.append(len(batch))
+                    landed[-1] += len(batch)
                 copy.write(form.tail)
         with self.connection.cursor() as cursor:
             cursor.executemany(
@@ -189,13 +193,13 @@ class Target:
     def count_landed(self) -> Landed:
         """Return the counts that have to add up before the import."""
         with self.connection.cursor(row_factory=class_row(Landed)) as cursor:
-            return cursor.execute(self._compose("count_landed"), self._ids).fetchone() or Landed(None, 0, 0, 0)
+            return cursor.execute(self._compose("count_landed"), self._ids).fetchone() or Landed(None, 0, 0)
 
     def reconcile(self) -> Reconciliation:
         """Return the counts that have to add up before publishing."""
         with self.connection.cursor(row_factory=class_row(Reconciliation)) as cursor:
             return cursor.execute(self._compose("reconcile"), self._ids).fetchone() or Reconciliation(
-                None, 0, 0, 0, 0, 0, 0, 0, 0
+                None, 0, 0, 0, 0, 0, 0, 0
             )
 
     def summarise_rejected(self) -> Rejected:

@@ -60,7 +60,7 @@ def test_run_in_which_a_step_uses_all_its_attempts_ends_within_five_minutes(sync
 
 def test_parameters_are_described_and_validated(sync: Any) -> None:
     params = sync.params
-    assert {name: params[name] for name in params} == {"batch_size": 2500, "allow_empty": False, "max_drop_share": 0.5}
+    assert {name: params[name] for name in params} == {"batch_size": 10000, "allow_empty": False, "max_drop_share": 0.5}
     for name in params:
         param = params.get_param(name)
         assert param.description

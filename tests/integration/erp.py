@@ -43,7 +43,7 @@ COLUMN_TYPES: dict[str, str] = {
     "source_updated_at": "datetime2(6)",
 }
 STEPS = ("connect", "fetch", "truncate", "import_batches", "publish")
-DEFAULTS: dict[str, Any] = {"batch_size": 2500, "allow_empty": False, "max_drop_share": 0.5}
+DEFAULTS: dict[str, Any] = {"batch_size": 10000, "allow_empty": False, "max_drop_share": 0.5}
 
 
 def order(number: str | None = "SO1", line: Any = 1, **changes: Any) -> dict[str, Any]:

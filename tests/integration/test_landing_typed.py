@@ -57,7 +57,7 @@ def arrow_batch(columns: Sequence[Column], values: dict[str, tuple[pa.DataType, 
     arrays = [pa.array(found[1], found[0]) if (found := values.get(column.name)) else pa.nulls(rows, pa.large_string())
               for column in columns]  # fmt: skip
     part = pa.record_batch(arrays, [column.name for column in columns])
-    return ArrowBatch(columns, [part], range(len(columns)), [str] * len(columns))
+    return ArrowBatch(columns, part, range(len(columns)), [str] * len(columns))
 
 
 @pytest.mark.parametrize(("name", "kind", "values", "is_typed"), CASES, ids=lambda value: str(value)[:24])
@@ -75,7 +75,7 @@ def test_value_lands_as_the_text_that_it_is_value_by_value(
     @given(st.lists(st.none() | values, min_size=1, max_size=200))
     def check(given_values: list[Any]) -> None:
         with orders.transaction():
-            target.land([arrow_batch(OPEN_ORDERS.columns, {name: (kind, given_values)})])
+            target.land([arrow_batch(OPEN_ORDERS.columns, {name: (kind, given_values)})], 100)
         expected = [to_landing([name], [value]) for value in given_values]
         found = orders.execute(read).fetchall()
         assert [(text, reason) for text, _, reason in found] == [(texts[0], reason) for texts, reason in expected]
@@ -86,15 +86,16 @@ def test_value_lands_as_the_text_that_it_is_value_by_value(
 
 def test_several_batches_and_rows_that_cannot_be_stored_keep_their_places(orders: Orders, opened: JobLogHook) -> None:
     target = Target(orders, OPEN_ORDERS, opened.job_log_id)
-    texts = [["a", "b\x00", None], [], ["\N{REPLACEMENT CHARACTER}", "", "tab\tnewline\n\\N"]]
-    with orders.transaction():
-        landed = target.land(
-            arrow_batch(
-                OPEN_ORDERS.columns,
-                {"customer_name": (pa.large_string(), part), "line_number": (pa.int32(), list(range(len(part))))},
-            )
-            for part in texts
+    texts = [["a", "b\x00", None], ["\N{REPLACEMENT CHARACTER}"], ["", "tab\tnewline\n\\N"]]
+    batches = (
+        arrow_batch(
+            OPEN_ORDERS.columns,
+            {"customer_name": (pa.large_string(), part), "line_number": (pa.int32(), list(range(len(part))))},
         )
+        for part in texts
+    )
+    with orders.transaction():
+        landed = target.land(batches, 4)
     assert landed == 6
     found = orders.execute(
         "SELECT batch_no, row_no, customer_name, line_number_typed, unstorable IS NULL FROM open_orders_landing "
@@ -102,7 +103,7 @@ def test_several_batches_and_rows_that_cannot_be_stored_keep_their_places(orders
     ).fetchall()
     assert found == [
         (1, 1, "a", 0, True), (1, 2, "b␀", 1, False), (1, 3, None, 2, True),
-        (3, 4, "\N{REPLACEMENT CHARACTER}", 0, False), (3, 5, "", 1, True), (3, 6, "tab\tnewline\n\\N", 2, True),
+        (1, 4, "\N{REPLACEMENT CHARACTER}", 0, False), (2, 5, "", 0, True), (2, 6, "tab\tnewline\n\\N", 1, True),
     ]  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def test_batches_of_two_forms_land_in_one_fetch(orders: Orders, opened: JobLogHo
         "customer_code": (pa.large_string(), ["C"]), "quantity_open": (pa.decimal128(9, 2), [Decimal("2.50")]),
     }  # fmt: skip
     with orders.transaction():
-        target.land([arrow_batch(OPEN_ORDERS.columns, typed), RowBatch(OPEN_ORDERS.names, [values])])
+        target.land([arrow_batch(OPEN_ORDERS.columns, typed), RowBatch(OPEN_ORDERS.names, [values])], 1)
         target.truncate_staging()
         target.mark_duplicates()
         assert [target.import_batch(batch) for batch in target.read_batches()] == [(1, 0), (1, 0)]
@@ -134,14 +135,14 @@ def test_repeated_key_is_found_however_its_rows_landed(orders: Orders, opened: J
     }  # fmt: skip
     rows = [tuple({**order("SO1"), "line_number": line}[name] for name in contract.names) for line in ("7.0", "8")]
     with orders.transaction():
-        target.land([arrow_batch(contract.columns, typed), RowBatch(contract.names, rows)])
+        target.land([arrow_batch(contract.columns, typed), RowBatch(contract.names, rows)], 2)
         target.truncate_staging()
         for _ in range(2):
             target.mark_duplicates()
         assert [target.import_batch(batch) for batch in target.read_batches()] == [(1, 1), (1, 1)]
-    assert orders.execute("SELECT row_no, line_number FROM open_orders_staging ORDER BY 1").fetchall() == [
-        (2, 7),
-        (4, 8),
+    assert orders.execute("SELECT customer_code, line_number FROM open_orders_staging ORDER BY 2").fetchall() == [
+        ("C", 7),
+        (order()["customer_code"], 8),
     ]
     reasons = orders.execute("""SELECT reason, "row" ->> 'line_number' FROM rejected_orders ORDER BY 1""").fetchall()
     assert reasons == [

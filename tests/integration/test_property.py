@@ -133,7 +133,7 @@ def test_any_text_in_a_column_is_imported_exactly_or_rejected(
         target = Target(orders, OPEN_ORDERS, opened.job_log_id)
         with orders.transaction():
             values = [tuple(row[name] for name in OPEN_ORDERS.names) for row in rows]
-            target.land([RowBatch(OPEN_ORDERS.names, values)])
+            target.land([RowBatch(OPEN_ORDERS.names, values)], len(values))
             target.truncate_staging()
             target.mark_duplicates()
             [batch] = target.read_batches()

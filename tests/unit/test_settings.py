@@ -21,7 +21,7 @@ def _fresh_settings() -> None:
 
 def test_defaults_point_at_the_shipped_query() -> None:
     settings = load_settings()
-    assert settings.batch_size == 2500
+    assert settings.batch_size == 10000
     assert settings.max_drop_share == 0.5
     assert settings.allow_empty is False
     assert settings.source_sql.is_file()

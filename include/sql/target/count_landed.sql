@@ -1,10 +1,9 @@
 -- What has to add up before the import.
--- Identifiers: landing, batches. Parameters: job_log_id bigint.
--- Result: one row: fetched, landed (rows), noted (rows that the batches say landed), batches.
+-- Identifiers: batches. Parameters: job_log_id bigint.
+-- Result: one row: fetched, landed (rows, as the batches say), batches.
 SELECT
     (SELECT fetched FROM job_logs WHERE id = %(job_log_id)s) AS fetched,
-    (SELECT count(*) FROM {landing} WHERE job_log_id = %(job_log_id)s) AS landed,
-    coalesce(sum(landed), 0)::bigint AS noted,
+    coalesce(sum(landed), 0)::bigint AS landed,
     count(*) AS batches
 FROM {batches}
 WHERE job_log_id = %(job_log_id)s

@@ -3,7 +3,7 @@
 -- Parameters: job_log_id bigint; batch_no integer.
 -- Row count: the rows imported.
 -- Index: landing (batch_no).
-INSERT INTO {staging} (row_no, {columns})
-SELECT row_no, {casts}
+INSERT INTO {staging} ({columns})
+SELECT {casts}
 FROM {landing}
 WHERE batch_no = %(batch_no)s AND job_log_id = %(job_log_id)s AND {is_valid}

@@ -38,7 +38,7 @@ described AS MATERIALIZED (
     SELECT
         differing.kind, (SELECT to_jsonb(named) FROM (SELECT {named_key}) AS named) AS "key",
         to_jsonb(published) - ARRAY['first_job_log_id', 'changed_job_log_id'] AS before,
-        to_jsonb(staged) - 'row_no' AS after
+        to_jsonb(staged) AS after
     FROM (SELECT * FROM differing LIMIT %(most)s) AS differing
     LEFT JOIN {table} AS published ON published.ctid = differing.published_at
     LEFT JOIN {staging} AS staged ON staged.ctid = differing.staged_at

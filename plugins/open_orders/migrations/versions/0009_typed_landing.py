@@ -31,11 +31,13 @@ def upgrade() -> None:
     for name, kind in TYPES.items():
         op.add_column(LANDING, sa.Column(f"{name}_typed", kind))
     op.drop_constraint("open_orders_staging_pkey", STAGING)
+    op.drop_column(STAGING, "row_no")
 
 
 def downgrade() -> None:
     """Drop the columns; what a sync under way has fetched is lost, the next one fetches again."""
     op.execute(f"TRUNCATE {LANDING}, {STAGING}, open_orders_batches")
+    op.add_column(STAGING, sa.Column("row_no", sa.BigInteger(), nullable=False))
     op.create_primary_key("open_orders_staging_pkey", STAGING, ["order_number", "line_number"])
     for name in TYPES:
         op.drop_column(LANDING, f"{name}_typed")
