@@ -38,6 +38,7 @@ SETTINGS = {"fsync": "off", "max_wal_size": "8GB", "autovacuum": "off"}
 # An unchanged refresh may write this share of the WAL of truncate-and-insert: the job log and its messages.
 MOST_UNCHANGED_SHARE = 0.01
 PEER = "truncate and insert"
+AFTER_LOAD = "this pipeline, 0% changed, the first after a load"
 _COPY = "full_refresh"
 
 
@@ -70,13 +71,15 @@ def main(arguments: list[str]) -> int:
 
 def measure(place: Place, tables: dict[float, Lines], rounds: int) -> dict[str, list[Go]]:
     """Return the goes of each, in turn; before each refresh the table is brought back to the rows without changes."""
-    goes: dict[str, list[Go]] = {name_share(share): [] for share in tables} | {PEER: []}
+    goes: dict[str, list[Go]] = {name: [] for name in (*map(name_share, tables), AFTER_LOAD, PEER)}
     base = tables[0.0]
     for _ in range(rounds):
         turns = [lines for changed in tables.values() for lines in (base, changed)]
+        # Who reads new rows first notes in each page that they are there to stay: that is a cost of the load.
+        _load, after_load, *others = run_syncs(place, DRIVERS[0], [base, base, *turns]).syncs
+        goes[AFTER_LOAD].append(_read(after_load))
         # Those in between bring the table back.
-        syncs = run_syncs(place, DRIVERS[0], turns).syncs[1::2]
-        for share, found in zip(tables, syncs, strict=True):
+        for share, found in zip(tables, others[1::2], strict=True):
             goes[name_share(share)].append(_read(found))
         place.settle()
         goes[PEER].append(_truncate_and_insert(place))
@@ -117,8 +120,10 @@ def render(goes: dict[str, list[Go]], rows: int, rounds: int, postgres: int) -> 
 
         {rows:,} orders; medians of {rounds} rounds, each after a checkpoint. The pipeline's figures are of its steps
         from the truncation of staging to the publish, with its job log; "dead rows" are versions that updates and
-        deletes left in any table. The peer truncates a table like `open_orders` and inserts the same rows in one
-        transaction, during which nobody reads it.""")
+        deletes left in any table. Who reads rows first after they were written notes in each page that their
+        transaction succeeded; with data checksums, PostgreSQL 18's default, that goes into the WAL, once. The peer
+        truncates a table like `open_orders` and inserts the same rows in one transaction, during which nobody reads
+        it, and leaves that to the next reader, too.""")
     lines = ["| | WAL kB | dead rows | seconds |", "|---|--:|--:|--:|"]
     for name, found in goes.items():
         seconds, dead = median(go.seconds for go in found), median(go.dead_rows for go in found)
