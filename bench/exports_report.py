@@ -79,7 +79,8 @@ def write_report(path: Path, size: Size, found: Sequence[tuple[Download, Limit]]
 
         {size.open_orders:,} lines of open orders, {size.largest_log:,} messages in the largest log. One download at a
         time, read as it comes and thrown away. `COPY` is PostgreSQL's own `COPY (…) TO STDOUT (FORMAT csv)` of the same
-        rows in the same order, read the same way, in the same run. "First" is when the first byte came: an Excel file
+        rows in the same order, read the same way, in the same run. MB are as sent: Airflow compresses for whoever takes
+        it, as browsers do, and `COPY` does not. "First" is when the first byte came: an Excel file
         is made on disk before. "More memory" is the most that the api-server held during the download beyond before.
 
         What is sent while it is made should take at most {MOST_GROWTH_MB} MB more, however many rows: {outcome}.

@@ -20,7 +20,7 @@ TRACED = 4
 # A page that takes seconds is known to be slow after fewer requests than asked for.
 PAGE_LIMIT_S = 60.0
 # Of a page that is asked of a new snapshot each time, which takes long to be complete.
-ANEW_REQUESTS = 12
+ANEW_REQUESTS = 10
 PENDING = b'data-pending="1"'
 COMPLETE_LIMIT_S = 30.0
 # An open page asks as often.
@@ -120,7 +120,7 @@ def trace_page(
     server: ApiServer, log: StatementLog, page: Page, requests: int, renew: Callable[[], None] = lambda: None
 ) -> Demand:
     """Return what a page asks of the databases, which have to be watched; one asked anew, until it is complete."""
-    traced = min(TRACED, requests)
+    traced = 1 if page.anew else min(TRACED, requests)
     with log.trace() as traces:
         # Not the addresses that were asked first when it was timed: their answers may be remembered.
         for url in islice(cycle(reversed(page.urls)), traced):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -20,6 +20,8 @@ LEVELS = ("info", "warning", "error")
 MOST_LINES = 400
 # A filter looks at every message; of a longer log it looks at so many, and says so.
 SEARCHED_LINES = 8_000
+# A part of a download; each costs the web server as much as some hundred lines.
+STREAM_LINES = 1000
 # Of a log of more than twice as many, the tasks are those of its first and last messages, and levels are not counted.
 OUTLINED_LINES = 5_000
 
@@ -192,7 +194,7 @@ def read_details(session: Session, job_log_id: int, after: int, limit: int) -> l
     return list(session.scalars(statement.order_by(JobLogDetail.id).limit(limit)))
 
 
-def stream_details(session: Session, job_log_id: int) -> Iterator[JobLogDetail]:
-    """Yield all messages in the order they were written, without holding them all."""
+def stream_details(session: Session, job_log_id: int) -> Iterator[Sequence[JobLogDetail]]:
+    """Yield all messages in the order they were written, some at a time, without holding them all."""
     statement = select(JobLogDetail).where(JobLogDetail.job_log_id == job_log_id).order_by(JobLogDetail.id)
-    yield from session.scalars(statement, execution_options={"yield_per": 1000})
+    yield from session.scalars(statement, execution_options={"yield_per": STREAM_LINES}).partitions()

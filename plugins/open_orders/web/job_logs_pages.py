@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from sqlalchemy.orm import Session
 
 from open_orders.job_status import JobStatus
-from open_orders.models import JobLog
+from open_orders.models import JobLog, JobLogDetail
 from open_orders.retention_rules import describe_messages_rule, describe_rules
 from open_orders.settings import load_settings
 from open_orders.web import job_log_search
@@ -175,10 +175,14 @@ def _download_parts(name: str) -> Iterator[str]:
         if log.details_deleted_at:
             yield f"Messages before {_utc(log.details_deleted_at)} were deleted\n"
         yield "\n"
-        for detail in stream_details(session, log.id):
-            origin = f"{visible(detail.task_id or '-')}#{detail.try_number or 1}"
-            message = visible(detail.message).replace("\n", "\n    ")
-            yield f"{_utc(detail.created_at)}  {detail.level:<7}  {origin:<16}  {message}\n"
+        for details in stream_details(session, log.id):
+            yield "".join(_as_text(detail) for detail in details)
+
+
+def _as_text(detail: JobLogDetail) -> str:
+    origin = f"{visible(detail.task_id or '-')}#{detail.try_number or 1}"
+    message = visible(detail.message).replace("\n", "\n    ")
+    return f"{_utc(detail.created_at)}  {detail.level:<7}  {origin:<16}  {message}\n"
 
 
 def _utc(moment: datetime) -> str:
