@@ -28,6 +28,7 @@ _NO_FRACTION = ".000000"
 # From this scale on Arrow writes small decimals with an exponent.
 _PLAIN_SCALE = 6
 _UNSTORABLE = f"[\\x00{REPLACED}]"
+_NUL, _REPLACED = b"\0", REPLACED.encode()
 # PostgreSQL's COPY in binary format: https://www.postgresql.org/docs/current/sql-copy.html
 _HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
@@ -40,7 +41,7 @@ class ArrowBatch:
 
     def __init__(
         self,
-        columns: Sequence[Column],
+        columns: tuple[Column, ...],
         found: pa.RecordBatch,
         positions: Sequence[int],
         kinds: Sequence[type],
@@ -48,12 +49,7 @@ class ArrowBatch:
         self._names = [column.name for column in columns]
         self._arrays = [found.column(position) for position in positions]
         self._kinds = [kinds[position] for position in positions]
-        self._types = [_landed_type(column, array.type) for column, array in zip(columns, self._arrays, strict=True)]
-        names = [
-            column.name if kind == _TEXT else column.landed_typed or column.name
-            for column, kind in zip(columns, self._types, strict=True)
-        ]
-        self.form = Form((*names, "unstorable"), "binary", _HEAD, _TAIL)
+        self._types, self.form = _plan(columns, tuple(array.type for array in self._arrays))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -113,7 +109,7 @@ class ArrowBatch:
         """Return which rows hold a character that can't be stored, or that stands for a lost one; None for none."""
         found = []
         for array, delivered in zip(arrays, self._arrays, strict=True):
-            if pa.types.is_large_string(delivered.type) and _may_hold(array, b"\0", REPLACED.encode()):
+            if pa.types.is_large_string(delivered.type) and _may_be_unstorable(array):
                 marks = pc.match_substring_regex(array, _UNSTORABLE)
                 if pc.any(marks).as_py():
                     found.append(pc.fill_null(marks, False))
@@ -124,6 +120,17 @@ class ArrowBatch:
 def _count(rows: int) -> pa.Array:
     """Return the numbers from 1 to so many."""
     return pa.array(range(1, rows + 1), pa.int64())
+
+
+@lru_cache(8)
+def _plan(columns: tuple[Column, ...], delivered: tuple[pa.DataType, ...]) -> tuple[tuple[pa.DataType, ...], Form]:
+    """Return as what columns of these types land, and in which form: the same for all batches of a query."""
+    types = tuple(_landed_type(column, kind) for column, kind in zip(columns, delivered, strict=True))
+    names = [
+        column.name if kind == _TEXT else column.landed_typed or column.name
+        for column, kind in zip(columns, types, strict=True)
+    ]
+    return types, Form((*names, "unstorable"), "binary", _HEAD, _TAIL)
 
 
 def _landed_type(column: Column, delivered: pa.DataType) -> pa.DataType:
@@ -147,15 +154,15 @@ def _landed_type(column: Column, delivered: pa.DataType) -> pa.DataType:
             return delivered if delivered == pa.timestamp("us") else _TEXT
 
 
-def _may_hold(texts: pa.Array, *marks: bytes) -> bool:
-    """Return whether one of these is somewhere in the texts' memory: several times faster than asking each text."""
+def _may_be_unstorable(texts: pa.Array) -> bool:
+    """Return whether there is such a character somewhere in the texts' memory: much faster than asking each text."""
     _, offsets, data = texts.buffers()
     if data is None:
         return False
     ends = memoryview(offsets).cast("q")
     first, last = ends[texts.offset], ends[texts.offset + len(texts)]
     memory = data.slice(first, last - first).to_pybytes()
-    return any(mark in memory for mark in marks)
+    return _NUL in memory or not (memory.isascii() or _REPLACED not in memory)
 
 
 def _encode(arrays: list[pa.Array]) -> memoryview:

@@ -57,7 +57,7 @@ class SourceWatch:
         self._before = set(_sockets())
         self._ended_at = 0.0
         self._busy_since: float | None = None
-        self._memory = (0, 0)
+        self._memory: tuple[int, int] | None = None
 
     @contextmanager
     def working(self, login_timeout_s: float | None = None) -> Iterator[None]:
@@ -66,7 +66,8 @@ class SourceWatch:
         if login_timeout_s is not None:
             moment = time.monotonic() + login_timeout_s + LOGIN_GRACE_S
             self._limits = [*limits, (moment, f"took longer than {login_timeout_s:g} s to connect and log in")]
-        self._memory = (self.count_rows(), _resident_bytes())
+        # From the first look on: most blocks are over before.
+        self._memory = None
         self._busy_since = time.monotonic()
         try:
             yield
@@ -98,9 +99,9 @@ class SourceWatch:
         return f"SQL Server {self._address} {text}{f' ({rows:,} rows had come)' if rows else ''}"
 
     def _outgrown(self, rows: int) -> bool:
-        rows_then, resident_then = self._memory
         resident = _resident_bytes()
-        if rows != rows_then or resident < resident_then:
+        rows_then, resident_then = self._memory or (rows, resident)
+        if self._memory is None or rows != rows_then or resident < resident_then:
             self._memory = (rows, resident)
             return False
         return resident - resident_then > MEMORY_BETWEEN_ROWS

@@ -13,9 +13,10 @@ from typing import Any
 from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
 
 from open_orders import suspicions
+from open_orders.batch_import import import_side_by_side
 from open_orders.column_types import ColumnTypes
 from open_orders.contract import Contract
-from open_orders.guards import check_batch, check_drop, check_landing, check_published, check_source, check_sums
+from open_orders.guards import check_drop, check_landing, check_published, check_source, check_sums
 from open_orders.job_log_hook import Connection, JobLogHook
 from open_orders.job_log_store import Counts
 from open_orders.lineage import report_published, report_source
@@ -100,17 +101,15 @@ def import_batches(log: JobLogHook, contract: Contract) -> int:
             with target.connection.transaction():
                 target.mark_duplicates()
                 log.advance(target.connection)
-        for batch in unfinished:
-            with target.connection.transaction():
-                batch_imported, batch_rejected = target.import_batch(batch)
-                check_batch(batch, batch_imported, batch_rejected)
+        before = (imported, rejected)
+        with import_side_by_side(log, target, _session_name(contract), unfinished, before) as done:
+            for batch, (batch_imported, batch_rejected) in done:
                 imported, rejected = imported + batch_imported, rejected + batch_rejected
-                log.advance(target.connection, Counts(imported=imported, rejected=rejected))
-            suffix = f", rejected {batch_rejected:,}" if batch_rejected else ""
-            log.detail(
-                f"Batch {batch.batch_no}/{len(batches)}: imported {contract.count(batch_imported)}{suffix}",
-                "warning" if batch_rejected else "info",
-            )
+                suffix = f", rejected {batch_rejected:,}" if batch_rejected else ""
+                log.detail(
+                    f"Batch {batch.batch_no}/{len(batches)}: imported {contract.count(batch_imported)}{suffix}",
+                    "warning" if batch_rejected else "info",
+                )
         _warn(log, suspicions.many_rejected(target, counts.landed, rejected))
     return imported
 
@@ -157,11 +156,16 @@ def publish(log: JobLogHook, contract: Contract, settings: Settings, parameters:
 def _working(log: JobLogHook, contract: Contract) -> Iterator[Target]:
     """Yield the target for the attempt that holds the log; sessions of attempts before it are ended."""
     log.heartbeat()
-    name = f"open_orders sync {contract.table}"
+    name = _session_name(contract)
     with log.working(name) as connection:
         if ended := evict_sessions(connection, name):
             log.detail(f"Ended {ended} session(s) left by an earlier attempt", "warning", connection=connection)
         yield Target(connection, contract, log.job_log_id)
+
+
+def _session_name(contract: Contract) -> str:
+    """Return what the sessions of a sync are called, by which a later attempt finds them."""
+    return f"open_orders sync {contract.table}"
 
 
 def _check_orders_database(log: JobLogHook, contract: Contract, clocks: Clocks, clock_tolerance_s: int) -> None:

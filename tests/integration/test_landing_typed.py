@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -51,7 +50,7 @@ CASES = [
 ]
 
 
-def arrow_batch(columns: Sequence[Column], values: dict[str, tuple[pa.DataType, list[Any]]]) -> ArrowBatch:
+def arrow_batch(columns: tuple[Column, ...], values: dict[str, tuple[pa.DataType, list[Any]]]) -> ArrowBatch:
     """Return a batch of all columns, of which these have such values, and the others none."""
     rows = len(next(iter(values.values()))[1])
     arrays = [pa.array(found[1], found[0]) if (found := values.get(column.name)) else pa.nulls(rows, pa.large_string())

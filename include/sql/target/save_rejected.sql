@@ -16,6 +16,8 @@ saved AS (
         count(*), %(job_log_id)s, %(job_log_id)s
     FROM rejected
     GROUP BY reason, delivered
+    -- In the same order in all sessions: what one of them holds, the others wait for.
+    ORDER BY 2
     ON CONFLICT (contract, fingerprint) DO UPDATE
     SET occurrences = excluded.occurrences
             + CASE WHEN known.last_job_log_id = excluded.last_job_log_id THEN known.occurrences ELSE 0 END,

@@ -1,0 +1,132 @@
+"""Batches that are imported over two sessions: their order, their counts, and what one that fails leaves behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from open_orders import batch_import
+from open_orders.target import Batch, Target
+from tests.integration.erp import STEPS, Erp, Sync, order, orders_of
+from tests.integration.outcome import Database, counts, job_log, messages, published, rejected
+
+
+def test_two_sessions_share_the_batches_and_the_log_tells_them_in_order(
+    sync: Sync, erp: Erp, orders: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first batch takes longest."""
+    importing = Target.import_batch
+    sessions: dict[int, int] = {}
+    both = threading.Barrier(2, timeout=30)
+
+    def import_slowly(target: Target, batch: Batch) -> tuple[int, int]:
+        if batch.batch_no <= 2:
+            both.wait()
+        sessions[batch.batch_no] = target.connection.info.backend_pid
+        if batch.batch_no == 1:
+            time.sleep(0.5)
+        return importing(target, batch)
+
+    monkeypatch.setattr(Target, "import_batch", import_slowly)
+    erp.rows = [order(f"SO{number}", customer_code=f"C{number}" if number % 3 else None) for number in range(20)]
+    run = sync.run(params={"batch_size": 2})
+    assert len(set(sessions.values())) == 2
+    assert list(sessions.values()).count(sessions[1]) == 1
+    told = [message for message in messages(orders, run.run_id) if message.startswith("Batch ")]
+    assert [message.partition("/")[0] for message in told] == [f"Batch {number}" for number in range(1, 11)]
+    assert (counts(orders, run.run_id)["imported"], counts(orders, run.run_id)["rejected"]) == (13, 7)
+    assert len(published(orders)) == 13
+
+
+def test_counts_of_the_log_grow_from_commit_to_commit(
+    sync: Sync, erp: Erp, orders: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    advance = batch_import.JobLogHook.advance
+
+    def look(log: Any, connection: Any, so_far: Any = None) -> None:
+        advance(log, connection, so_far)
+        if so_far is not None and so_far.imported is not None:
+            seen.append(so_far.imported)
+
+    monkeypatch.setattr(batch_import.JobLogHook, "advance", look)
+    erp.rows = orders_of(40)
+    run = sync.run(STEPS[:4], params={"batch_size": 2})
+    assert seen[0] == 0
+    assert all(later - earlier == 2 for earlier, later in pairwise(seen))
+    assert seen[-1] == job_log(orders, run.run_id)["imported"] == 40
+
+
+def test_failing_batch_stops_the_other_session_and_the_next_attempt_goes_on(
+    sync: Sync, erp: Erp, orders: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work = threading.Event()
+
+    def fail_or_sleep(target: Target, batch: Batch) -> tuple[int, int]:
+        if batch.batch_no == 1:
+            assert at_work.wait(30)
+            raise RuntimeError("the disk is full")
+        at_work.set()
+        target.connection.execute("SELECT pg_sleep(60)")
+        return 2, 0
+
+    erp.rows = orders_of(6)
+    sync.run(STEPS[:3], run_id="it", params={"batch_size": 2})
+    began = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(Target, "import_batch", fail_or_sleep)
+        with pytest.raises(RuntimeError, match="the disk is full"):
+            sync.run(STEPS[3:4], run_id="it")
+    assert time.monotonic() - began < 30
+    assert job_log(orders, "it")["imported"] == 0
+    sync.run(STEPS[3:], run_id="it", attempt=2)
+    assert len(published(orders)) == 6
+    assert rejected(orders) == []
+
+
+def test_step_that_is_interrupted_leaves_no_session_at_work(
+    sync: Sync, erp: Erp, orders: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(target: Target, _batch: Batch) -> tuple[int, int]:
+        target.connection.execute("SELECT pg_sleep(60)")
+        return 0, 0
+
+    class InterruptedStepError(Exception):
+        pass
+
+    def interrupt(*_arguments: Any) -> Any:
+        deadline = time.monotonic() + 30
+        while asleep() < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        raise InterruptedStepError
+
+    def asleep() -> int:
+        row = orders.execute("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' "
+                             "AND state = 'active'").fetchone()  # fmt: skip
+        return int(row[0]) if row else 0
+
+    erp.rows = orders_of(6)
+    sync.run(STEPS[:3], run_id="it", params={"batch_size": 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(Target, "import_batch", sleep)
+        # As Airflow's time limit does, in the middle of the wait for the first batch.
+        patch.setattr(batch_import.Future, "result", interrupt)
+        with pytest.raises(InterruptedStepError):
+            sync.run(STEPS[3:4], run_id="it")
+    assert asleep() == 0
+    assert not [thread for thread in threading.enumerate() if "_work" in thread.name]
+    sync.run(STEPS[3:], run_id="it", attempt=2)
+    assert len(published(orders)) == 6
+
+
+def test_rows_of_the_same_offence_in_all_batches_are_no_deadlock(sync: Sync, erp: Erp, orders: Database) -> None:
+    """Each batch rejects the same rows, in another order."""
+    bad = [order("", line) for line in range(1, 31)]
+    erp.rows = [*orders_of(2), *[row for turn in range(12) for row in (bad if turn % 2 else reversed(bad))]]
+    run = sync.run(params={"batch_size": 30})
+    assert counts(orders, run.run_id)["rejected"] == 360
+    assert rejected(orders) == [("order_number '' is empty", 12)] * 30
