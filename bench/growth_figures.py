@@ -40,8 +40,11 @@ class Figures:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        found = json.loads(file.read_text()) if file.exists() else {}
-        self._parts = {part: {each["size"]: Point(**each) for each in points} for part, points in found.items()}
+        self._parts = self._read()
+
+    def _read(self) -> dict[str, dict[int, Point]]:
+        found = json.loads(self._file.read_text()) if self._file.exists() else {}
+        return {part: {each["size"]: Point(**each) for each in points} for part, points in found.items()}
 
     def points(self, part: str) -> list[Point]:
         """Return the points of a part, the smallest first."""
@@ -49,6 +52,8 @@ class Figures:
 
     def add(self, part: str, size: int, values: Mapping[str, float]) -> None:
         """Put a point that was measured just now in the place of an older one, and write the file."""
+        # Another run may have added to it since.
+        self._parts = self._read()
         self._parts.setdefault(part, {})[size] = Point(
             size=size,
             measured=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

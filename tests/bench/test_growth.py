@@ -40,6 +40,13 @@ def test_figures_are_kept_and_a_new_one_takes_the_place_of_the_old(tmp_path: Pat
     assert {"Python", "PostgreSQL", "apache-airflow"} <= set(first.versions)
 
 
+def test_two_runs_keep_what_both_measured(tmp_path: Path) -> None:
+    one, other = Figures(tmp_path / "figures.json"), Figures(tmp_path / "figures.json")
+    one.add("sync", 1000, {"sync_open_orders": 1.0})
+    other.add("sync", 10_000, {"sync_open_orders": 2.0})
+    assert [point.size for point in Figures(tmp_path / "figures.json").points("sync")] == [1000, 10_000]
+
+
 def test_page_keeps_what_is_written_by_hand(tmp_path: Path) -> None:
     figures = make_figures(tmp_path)
     page = insert(EMPTY_PAGE, figures)
