@@ -226,8 +226,9 @@ class Target:
             inserted, updated, deleted = self._execute("publish_all", self._ids).rowcount, 0, 0
         self._execute("prune_rejected", named)
         self._execute("accept_columns", named)
-        kept_since = datetime.now(UTC) - CHANGES_KEPT
-        self._execute("prune_changes", {**self._ids, "kept_since": kept_since, "kept_rows": CHANGES_KEPT_ROWS})
+        kept = {"kept_since": datetime.now(UTC) - CHANGES_KEPT, "kept_rows": CHANGES_KEPT_ROWS}
+        # More at once than a sync adds, so that they get fewer.
+        self._execute("prune_changes", {**self._ids, **kept, "most": 2 * CHANGES_PER_SYNC})
         return Published(inserted, updated, deleted, total=counts.published + inserted - deleted)
 
     def _execute(self, name: str, values: dict[str, Any] | None = None) -> psycopg.Cursor[Any]:

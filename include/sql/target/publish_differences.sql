@@ -4,7 +4,7 @@
 -- Identifiers: table, staging, columns. Expressions from the contract over published and staged: same_key, no_published,
 --   no_staged, published_values, staged_values, staged_columns, assignments, either_key, named_key.
 -- Parameters: job_log_id bigint; contract text; most bigint.
--- OFFSET 0 has staging looked up at those places: PostgreSQL expects many rows to differ, and would read all of it first.
+-- OFFSET 0 has rows looked up at those places: PostgreSQL expects many to differ, and would read whole tables first.
 -- Result: one row: inserted, updated, deleted.
 WITH differing AS MATERIALIZED (
     SELECT
@@ -40,8 +40,8 @@ described AS MATERIALIZED (
         to_jsonb(published) - ARRAY['first_job_log_id', 'changed_job_log_id'] AS before,
         to_jsonb(staged) AS after
     FROM (SELECT * FROM differing LIMIT %(most)s) AS differing
-    LEFT JOIN {table} AS published ON published.ctid = differing.published_at
-    LEFT JOIN {staging} AS staged ON staged.ctid = differing.staged_at
+    LEFT JOIN LATERAL (SELECT * FROM {table} WHERE ctid = differing.published_at OFFSET 0) AS published ON TRUE
+    LEFT JOIN LATERAL (SELECT * FROM {staging} WHERE ctid = differing.staged_at OFFSET 0) AS staged ON TRUE
     ORDER BY array_position(ARRAY['closed', 'new', 'changed'], differing.kind), {either_key}
 ),
 recorded AS (
