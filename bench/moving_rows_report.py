@@ -15,7 +15,7 @@ from textwrap import dedent
 from bench.rows.contenders import Contender, Measured
 from bench.rows.environments import read_versions
 from bench.rows.limits import name_bare_fetch
-from bench.rows.ours import AGAIN, DRIVERS, FIRST, name_ours
+from bench.rows.ours import AGAIN, CASES, DRIVERS, FIRST, name_ours
 from bench.rows.peers import DLT, GENERIC_TRANSFER, INGESTR, SLING
 from bench.rows.sync_report import STEPS
 
@@ -86,9 +86,10 @@ def _judge_size(done: dict[tuple[str, int], Outcome], rows: int) -> list[Goal]:
         peers = [done[name, rows] for name in names if (name, rows) in done]
         if peers:
             fastest = min(peers, key=lambda peer: peer.seconds)
-            ratio = fastest.seconds / ours.seconds
-            text = f"{rows:,} rows at least {factor} times as fast as {fastest.contender.name}"
-            goals.append(Goal(text, f"{ratio:.2f} times", ratio >= factor))
+            for case in (AGAIN, FIRST):
+                ratio = fastest.seconds / ours.part(case)
+                text = f"{rows:,} rows, {case}, at least {factor} times as fast as {fastest.contender.name}"
+                goals.append(Goal(text, f"{ratio:.2f} times", ratio >= factor))
     bare = done.get((name_bare_fetch(DRIVERS[0]), rows))
     if bare is not None:
         share = bare.seconds / ours.part(f"{AGAIN}, fetch")
@@ -135,7 +136,7 @@ def _introduction(rounds: int, postgres: int) -> str:
         The contract's columns out of a stand-in SQL Server that replays encoded rows, into one PostgreSQL. Each
         contender in turn, {rounds} rounds, a slow one once; medians, and the most memory of any go. Seconds are
         without the imports of a Python program, and of the whole process for a program without Python. This pipeline
-        validates, merges and logs; its time is that of its slower case: all rows new, or none changed. The peers
+        validates, compares and logs; in the tables its time is that of its slowest case. The peers
         replace a table without keys. sling, ingestr and mssql-python read encrypted, pymssql doesn't.""")
 
 
@@ -160,7 +161,7 @@ def _steps(outcomes: Sequence[Outcome]) -> str:
     lines = [f"| | {' | '.join(STEPS)} | all | MB over Airflow |", f"|---|{'--:|' * (len(STEPS) + 2)}"]
     for outcome in outcomes:
         if outcome.contender.kind == "ours" and outcome.goes:
-            for case in (FIRST, AGAIN):
+            for case in CASES:
                 seconds = [outcome.part(f"{case}, {step}") for step in STEPS] + [outcome.part(case)]
                 figures = " | ".join(f"{each:.2f}" for each in seconds)
                 lines.append(f"| {outcome.contender.name}, {case} | {figures} | {outcome.growth_mb:.0f} |")
