@@ -34,7 +34,7 @@ from sandbox.progress import announce
 
 _LOOK_EVERY_S, _CATCH_UP_S = 0.005, 60
 _HISTORY = Size(logs=1000, details_per_log=12, largest_log=1000, open_orders=1000)
-PAGES = ("list: first page", "open orders: first page", "open orders: search, counted anew")
+PAGES = ("list: first page", "detail: a usual log", "open orders: first page")
 PRIMARY, REPLICA = "primary", "replica"
 
 
