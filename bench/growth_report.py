@@ -160,7 +160,7 @@ PARTS = (
     Part(
         "pages_of_orders", "Pages, by open orders",
         f"Beside {BESIDE:,} job logs; the slowest of all pages and API calls of the open orders. \"Anew\" is what "
-        "nobody has asked for since the last sync: the page is there at once, and complete when all was looked through.",
+        "nobody has asked for since the last sync: the page is there at once, and complete when all was read.",
         "open orders", ROWS_SIZES, (1000,), measure_pages_of_orders,
         _page_panels(
             [
