@@ -30,6 +30,8 @@ _STYLE = {
 # Okabe and Ito's, which colour-blind people tell apart; the marks differ, too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F", "#8C6D31")
 _MARKS = "osD^vPX*<"
+# Beside the outermost points, which would be cut in two on the edge.
+_ROOM = 1.05
 _PANEL_INCHES, _HEIGHT_INCHES, _LEGEND_LINE_INCHES = 4.2, 3.0, 0.19
 
 
@@ -55,16 +57,18 @@ def _draw(part: Part, points: Sequence[Point], file: Path) -> None:
 
 
 def _draw_panel(axes: Axes, part: Part, panel: Panel, points: Sequence[Point]) -> None:
+    drawn: list[float] = []
     for line, colour, mark in zip(panel.lines, _COLOURS, _MARKS, strict=False):
         # A logarithm has no nothing.
         known = [(point.size, value) for point in points if (value := point.values.get(line.value))]
         axes.plot(
             [size for size, _ in known], [value for _, value in known], color=colour, marker=mark, label=line.label
         )
-    axes.set(xscale="log", yscale="log", xlabel=part.size, title=panel.unit)
-    lowest, highest = axes.get_ylim()
-    # Whole decades, so that the ticks between them need no numbers.
-    axes.set_ylim(10 ** floor(log10(lowest)), 10 ** ceil(log10(highest)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set(xlabel=part.size, title=panel.unit)
+    if drawn:
+        axes.set(xscale="log", yscale="log")
+        # Whole decades, so that the ticks between them need no numbers.
+        axes.set_ylim(10 ** floor(log10(min(drawn) / _ROOM)), 10 ** ceil(log10(max(drawn) * _ROOM)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=8)

@@ -66,6 +66,13 @@ def test_same_figures_draw_the_same_file(tmp_path: Path) -> None:
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
 
 
+def test_what_was_not_measured_is_a_dash_and_an_empty_plot(tmp_path: Path) -> None:
+    figures = Figures(tmp_path / "figures.json")
+    figures.add("pages_of_orders", 1000, {"open orders: first page, median": 20.0})
+    assert "| open orders: deep page | – |" in insert(EMPTY_PAGE, figures)
+    assert [file.name for file in draw(figures, tmp_path)] == ["pages_of_orders.svg"]
+
+
 def run_growth(tmp_path: Path, *arguments: str) -> str:
     page = tmp_path / "page.md"
     page.write_text(EMPTY_PAGE)
