@@ -50,7 +50,7 @@ def running(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def test_second_start_shows_the_job_log_of_a_run_that_succeeds(running: RunningSandbox) -> None:
     output = running.output.read_text()
-    for message in ("Job started - sync_open_orders (", "Batch 2/2: imported ", "Published ", "Job finished in "):
+    for message in ("Job started - sync_open_orders (", "Batch 1/1: imported ", "Published ", "Job finished in "):
         assert message in output
     assert re.search(r"Job log \d{8}_\d{6}: success - ", output)
 

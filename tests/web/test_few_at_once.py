@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from open_orders.web.few_at_once import AT_WORK, FewAtOnce
+from tests.web.raw_requests import run_apart
 
 
 class Work:
@@ -56,7 +57,7 @@ def test_requests_beyond_the_limit_wait_for_an_answer_to_begin() -> None:
         work.may_end.set()
         await asyncio.gather(*tasks, static)
 
-    asyncio.run(scenario())
+    run_apart(scenario)
 
 
 def test_request_that_fails_or_whose_reader_left_gives_its_place_up() -> None:
@@ -74,4 +75,4 @@ def test_request_that_fails_or_whose_reader_left_gives_its_place_up() -> None:
         work.may_end.set()
         await asyncio.wait_for(asyncio.gather(*(ask(app, f"/{number}") for number in range(AT_WORK))), 10)
 
-    asyncio.run(scenario())
+    run_apart(scenario)
