@@ -44,7 +44,7 @@ def ask_choices(questions: Questions, today: date) -> Answer[Choices]:
 def choices_so_far(answer: Answer[Choices]) -> Choices:
     """Return the values to filter by; while they are being counted those of an earlier snapshot, without counts."""
     global _latest
-    found = answer.take()
+    found = answer.look()
     with _lock:
         if found is not None:
             _latest = found

@@ -38,12 +38,12 @@ def list_open_orders(
     with read() as session:
         freshness = read_freshness(session, datetime.now(UTC))
         questions = Questions(session, freshness)
-        # All are begun before the first is waited for.
+        # All are begun before the first is waited for, and only the rows are worth a wait.
         asked = ask_page(questions, chosen, sort, position, freshness.published_id)
         asked_totals = ask_totals(questions, chosen, freshness.published_id)
         asked_choices = ask_choices(questions, chosen.today)
         page = asked.take()
-        totals = asked_totals.take()
+        totals = asked_totals.look()
         choices = choices_so_far(asked_choices)
     shown = page or Page((), None, None)
     sorted_by = "" if sort == Sort("order_number") else sort.text
@@ -77,7 +77,7 @@ def freshness_banner(request: Request, reader: OpenOrdersReader) -> Response:
     with read() as session:
         now = datetime.now(UTC)
         freshness = read_freshness(session, now)
-        choices = choices_so_far(ask_choices(Questions(session, freshness, 0), now.date()))
+        choices = choices_so_far(ask_choices(Questions(session, freshness), now.date()))
     lines = _all_lines(freshness, choices)
     return render(request, reader, "open_orders/freshness.html", freshness=freshness, choices=choices, lines=lines)
 

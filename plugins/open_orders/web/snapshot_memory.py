@@ -2,8 +2,8 @@
 
 The open orders change only in the transaction in which a sync succeeds, so what was found under one published sync
 stays right until the next one. With a million lines a search or a count takes half a second, and no index helps: one
-for each column would cost a publish seven times its time. So a page waits for WAIT_S, does without what is not there by
-then, says so, and finds it when it asks again.
+for each column would cost a publish seven times its time. So a page waits for its rows for WAIT_S, does without what is
+not there by then, says so, and finds it when it asks again.
 """
 
 from __future__ import annotations
@@ -109,7 +109,13 @@ class Answer(Generic[T]):
 
     def take(self) -> T | None:
         """Return it, or None when it is not there by the deadline; raises what its reading raised."""
-        wait_s = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        return self._wait(None if self.deadline is None else max(0.0, self.deadline - time.monotonic()))
+
+    def look(self) -> T | None:
+        """Return it, or None when it is not there yet; raises what its reading raised."""
+        return self._wait(0)
+
+    def _wait(self, wait_s: float | None) -> T | None:
         try:
             return self.future.result(wait_s)
         except TimeoutError:
@@ -130,7 +136,7 @@ class Questions:
     Args:
         session: the request's; what is found at once is read with it.
         freshness: as the session sees it.
-        patience_s: how long to wait for all answers together; None: until they are there.
+        patience_s: how long answers are waited for, together; None: until they are there.
     """
 
     def __init__(self, session: Session, freshness: Freshness, patience_s: float | None = WAIT_S) -> None:
