@@ -130,3 +130,15 @@ def test_rows_of_the_same_offence_in_all_batches_are_no_deadlock(sync: Sync, erp
     run = sync.run(params={"batch_size": 30})
     assert counts(orders, run.run_id)["rejected"] == 360
     assert rejected(orders) == [("order_number '' is empty", 12)] * 30
+
+
+def test_import_of_ten_times_as_many_duplicates_takes_no_hundred_times_as_long(sync: Sync, erp: Erp) -> None:
+    took = {}
+    for rows in (1_000, 10_000):
+        erp.rows = [order(f"SO{number}") for number in range(rows // 2)] * 2
+        run = sync.run(STEPS[:3])
+        began = time.monotonic()
+        sync.run(STEPS[3:4], run_id=run.run_id)
+        took[rows] = time.monotonic() - began
+        sync.run(STEPS[4:], run_id=run.run_id)
+    assert took[10_000] < 25 * took[1_000]

@@ -10,20 +10,20 @@ WITH repeated AS MATERIALIZED (
     GROUP BY {comparable_key_numbers}
     HAVING count(*) > 1
 ),
+-- Without a join, for which PostgreSQL, who knows no number of rows here, would compare each row with each.
 again AS (
-    SELECT row_no
+    SELECT place
     FROM (
-        SELECT row_no, row_number() OVER (PARTITION BY {key} ORDER BY row_no) AS place
+        SELECT place, row_number() OVER (PARTITION BY {key} ORDER BY row_no) AS position
         FROM (
-            SELECT row_no, {comparable_key}
+            SELECT ctid AS place, row_no, {comparable_key}
             FROM {landing}
             WHERE job_log_id = %(job_log_id)s AND {is_valid} AND EXISTS (SELECT FROM repeated)
         ) AS valid
-        INNER JOIN repeated USING ({key})
-    ) AS placed
-    WHERE place > 1
+    ) AS numbered
+    WHERE position > 1
 )
 UPDATE {landing} AS landed
 SET unstorable = {duplicate_reason}
 FROM again
-WHERE landed.row_no = again.row_no AND landed.job_log_id = %(job_log_id)s
+WHERE landed.ctid = again.place
