@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-# PostgreSQL cuts longer names; the longest name made of a table's is `…_landing_batch_no_idx`.
+# PostgreSQL cuts names of more than 63 characters. Of those made of a table's only `…_changed_job_log_id_idx` can be
+# longer, and SQLAlchemy shortens it.
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,41}")
 # The longest name made of a column's is `…_typed`.
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,56}")

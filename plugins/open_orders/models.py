@@ -265,7 +265,6 @@ def working_tables(of: Contract, metadata: MetaData) -> tuple[Table, Table, Tabl
         Column("row_no", BigInteger, nullable=False),
         *_landing_columns(of),
         Column("unstorable", Text),
-        Index(None, "batch_no"),
         prefixes=["UNLOGGED"],
     )
     staging = Table(

@@ -89,18 +89,17 @@ def truncate(log: JobLogHook, contract: Contract) -> None:
 def import_batches(log: JobLogHook, contract: Contract) -> int:
     """Move landing to staging batch by batch, from the first unfinished one on; returns the rows imported in all."""
     with _working(log, contract) as target:
-        batches = target.read_batches()
         counts = target.count_landed()
         check_landing(counts, contract)
+        with target.connection.transaction():
+            target.mark_duplicates()
+            log.advance(target.connection)
+        batches = target.read_batches()
         imported = sum(batch.imported or 0 for batch in batches)
         rejected = sum(batch.rejected or 0 for batch in batches)
         unfinished = [batch for batch in batches if batch.imported is None]
         if batches and unfinished and unfinished[0].batch_no > 1:
             log.detail(f"Resuming at batch {unfinished[0].batch_no}/{len(batches)}")
-        if unfinished:
-            with target.connection.transaction():
-                target.mark_duplicates()
-                log.advance(target.connection)
         before = (imported, rejected)
         with import_side_by_side(log, target, _session_name(contract), unfinished, before) as done:
             for batch, (batch_imported, batch_rejected) in done:

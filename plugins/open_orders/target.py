@@ -6,7 +6,7 @@ The statements are in `include/sql/target`; this module binds values and fills i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import groupby
@@ -43,12 +43,19 @@ REASONS_LOOKED_AT = 10_000
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of the landing table; `imported` and `rejected` are None until it is imported."""
+    """A batch of the landing table; `imported` and `rejected` are None until it is imported.
+
+    The others are places in it (`ctid`): of its first and last row, and of those that have a reason to be rejected.
+    """
 
     batch_no: int
     landed: int
     imported: int | None
     rejected: int | None
+    first: str | None
+    last: str | None
+    first_unstorable: str | None
+    last_unstorable: str | None
 
 
 @dataclass(frozen=True)
@@ -170,7 +177,10 @@ class Target:
         self._execute("reset_rejected", {**self._ids, "contract": self.contract.table})
 
     def read_batches(self) -> list[Batch]:
-        """Return this run's batches, in order; empty when nothing landed, or when another run landed since."""
+        """Return this run's batches, in order; empty when nothing landed, or when another run landed since.
+
+        To be called after `mark_duplicates`, which moves rows.
+        """
         with self.connection.cursor(row_factory=class_row(Batch)) as cursor:
             return cursor.execute(self._compose("select_batches"), self._ids).fetchall()
 
@@ -180,14 +190,14 @@ class Target:
 
     def import_batch(self, batch: Batch) -> tuple[int, int]:
         """Cast one landed batch into staging, save its rejects, and return (imported, rejected)."""
-        ids = {**self._ids, "batch_no": batch.batch_no}
+        rows = {**self._ids, **asdict(batch), "contract": self.contract.table}
         imported = rejected = 0
         if batch.landed:
-            imported = self._execute("import_batch", ids).rowcount
+            imported = self._execute("import_batch", rows).rowcount
         if imported < batch.landed:
-            row = self._execute("save_rejected", {**ids, "contract": self.contract.table}).fetchone()
+            row = self._execute("save_rejected", rows).fetchone()
             rejected = row[0] if row is not None else 0
-        self._execute("finish_batch", {**ids, "imported": imported, "rejected": rejected})
+        self._execute("finish_batch", {**rows, "imported": imported, "rejected": rejected})
         return imported, rejected
 
     def count_landed(self) -> Landed:

@@ -132,6 +132,30 @@ def test_rows_of_the_same_offence_in_all_batches_are_no_deadlock(sync: Sync, erp
     assert rejected(orders) == [("order_number '' is empty", 12)] * 30
 
 
+def test_each_batch_reads_only_its_own_part_of_landing(sync: Sync, erp: Erp, orders: Database) -> None:
+    """With rows rejected and rows marked as duplicates among them, which are elsewhere than the others."""
+
+    def times_read() -> int:
+        row = orders.execute(
+            "SELECT pg_stat_force_next_flush()::text, seq_scan FROM pg_stat_user_tables "
+            "WHERE relname = 'open_orders_landing'"
+        ).fetchone()
+        return int(row[1]) if row else 0
+
+    erp.rows = [order(f"SO{number}", customer_code=f"C{number}" if number % 3 else None) for number in range(3000)]
+    erp.rows += erp.rows[:600]
+    read = {}
+    for batch_size in (1000, 100):
+        run = sync.run(STEPS[:3], params={"batch_size": batch_size})
+        before = times_read()
+        sync.run(STEPS[3:4], run_id=run.run_id)
+        read[batch_size] = times_read() - before
+        sync.run(STEPS[4:], run_id=run.run_id)
+        assert (counts(orders, run.run_id)["imported"], counts(orders, run.run_id)["rejected"]) == (2000, 1600)
+    # To find and to mark the duplicates, and to find where each batch is.
+    assert 0 < read[100] == read[1000] <= 4
+
+
 def test_import_of_ten_times_as_many_duplicates_takes_no_hundred_times_as_long(sync: Sync, erp: Erp) -> None:
     took = {}
     for rows in (1_000, 10_000):

@@ -1,11 +1,18 @@
 -- Keep the rows of one batch that were not imported, with their reason; a row that comes again is counted.
 -- Identifiers: landing. Expressions from the contract: reason, delivered (the columns as texts), is_valid.
--- Parameters: job_log_id bigint; batch_no integer; contract text.
+-- Parameters: job_log_id bigint; batch_no integer; contract text; first, last, first_unstorable, last_unstorable text (places:
+--   rows that were marked as duplicates are elsewhere than the others).
 -- Result: one row: rejected.
--- Index: landing (batch_no); rejected_orders_contract_fingerprint_key.
+-- Index: rejected_orders_contract_fingerprint_key.
 WITH rejected AS MATERIALIZED (
     SELECT {reason} AS reason, (SELECT to_jsonb(delivered) FROM (SELECT {delivered}) AS delivered) AS delivered
-    FROM {landing}
+    FROM (
+        SELECT * FROM {landing}
+        WHERE ctid BETWEEN %(first)s::tid AND %(last)s::tid AND unstorable IS NULL
+        UNION ALL
+        SELECT * FROM {landing}
+        WHERE ctid BETWEEN %(first_unstorable)s::tid AND %(last_unstorable)s::tid AND unstorable IS NOT NULL
+    ) AS landed
     WHERE batch_no = %(batch_no)s AND job_log_id = %(job_log_id)s AND NOT {is_valid}
 ),
 saved AS (
