@@ -37,6 +37,8 @@ CHANGES_KEPT = timedelta(days=7)
 # A mass change must not hold up its sync, and one in every sync must not fill the disk within these days.
 CHANGES_PER_SYNC = 100_000
 CHANGES_KEPT_ROWS = 1_000_000
+# So many differing rows are found first and changed then: with more processes than one PostgreSQL only reads.
+FEW_DIFFERENCES = 10_000
 # Rejects to look at for the most frequent reason: enough to tell, however many there are.
 REASONS_LOOKED_AT = 10_000
 
@@ -230,8 +232,7 @@ class Target:
         """
         named = {**self._ids, "contract": self.contract.table}
         if counts.published:
-            values = {**named, "most": CHANGES_PER_SYNC}
-            inserted, updated, deleted = self._execute("publish_differences", values).fetchone() or (0, 0, 0)
+            inserted, updated, deleted = self._publish_differences()
         else:
             inserted, updated, deleted = self._execute("publish_all", self._ids).rowcount, 0, 0
         self._execute("prune_rejected", named)
@@ -241,6 +242,21 @@ class Target:
         self._execute("prune_changes", {**self._ids, **kept, "most": 2 * CHANGES_PER_SYNC})
         return Published(inserted, updated, deleted, total=counts.published + inserted - deleted)
 
+    def _publish_differences(self) -> tuple[int, int, int]:
+        """Return how many rows were inserted, updated and deleted."""
+        found = self._execute("find_differences", {"most_found": FEW_DIFFERENCES + 1}).fetchall()
+        if not found:
+            return 0, 0, 0
+        values: dict[str, Any] = {**self._ids, "contract": self.contract.table, "most": CHANGES_PER_SYNC}
+        if len(found) > FEW_DIFFERENCES:
+            differing = "find_differences"
+            values["most_found"] = None
+        else:
+            differing = "given_differences"
+            values |= zip(("kinds", "published_at", "staged_at"), map(list, zip(*found, strict=True)), strict=True)
+        statement = _compose("publish_differences", self.contract, differing)
+        return self.connection.execute(statement, values).fetchone() or (0, 0, 0)
+
     def _execute(self, name: str, values: dict[str, Any] | None = None) -> psycopg.Cursor[Any]:
         return self.connection.execute(self._compose(name), values)
 
@@ -249,9 +265,13 @@ class Target:
 
 
 @cache
-def _compose(name: str, contract: Contract) -> bytes:
+def _compose(name: str, contract: Contract, differing: str | None = None) -> bytes:
+    """Return a statement; `differing` is the one that finds the rows for it."""
+    parts = dict(_parts(contract))
+    if differing is not None:
+        parts["differing"] = load_statement(f"target/{differing}").format(**parts)
     # As bytes, since to put one together takes longer than to run it on a small batch.
-    return load_statement(f"target/{name}").format(**dict(_parts(contract))).as_bytes(None)
+    return load_statement(f"target/{name}").format(**parts).as_bytes(None)
 
 
 def _compose_copy(contract: Contract, form: landing.Form) -> sql.Composed:

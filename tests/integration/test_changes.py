@@ -27,10 +27,12 @@ def changes(orders: Orders, run_id: str) -> list[tuple[str, str, dict[str, Any] 
     ).fetchall()
 
 
+@pytest.mark.parametrize("few", [target.FEW_DIFFERENCES, 1], ids=["few", "many"])
 @every_version_in_all
 def test_sync_records_new_changed_and_closed_orders_with_old_and_new_values(
-    sync: Sync, erp: Erp, orders: Orders
+    sync: Sync, erp: Erp, orders: Orders, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
+    monkeypatch.setattr(target, "FEW_DIFFERENCES", few)
     erp.rows = [order("SO1"), order("SO2"), order("SO3")]
     sync.run()
     erp.rows = [

@@ -1,18 +1,13 @@
--- Make the published table equal to staging in one pass: rows that are the same are read and not touched. What differs is
--- kept as changes: new rows whole, changed ones with the old values that differ, closed ones with their last values.
+-- Make the published table equal to staging where they differ, and keep that as changes: new rows whole, changed ones with
+-- the old values that differ, closed ones with their last values.
 -- Of more than `most` differing rows any so many are kept: writing down a million takes longer than publishing them.
--- Identifiers: table, staging, columns. Expressions from the contract over published and staged: same_key, no_published,
---   no_staged, published_values, staged_values, staged_columns, assignments, either_key, named_key.
--- Parameters: job_log_id bigint; contract text; most bigint.
+-- Identifiers: table, staging, columns. Expressions from the contract over published and staged: staged_columns,
+--   assignments, either_key, named_key; differing: the rows of find_differences, or of what it found.
+-- Parameters: job_log_id bigint; contract text; most bigint; those of differing.
 -- OFFSET 0 has rows looked up at those places: PostgreSQL expects many to differ, and would read whole tables first.
 -- Result: one row: inserted, updated, deleted.
 WITH differing AS MATERIALIZED (
-    SELECT
-        CASE WHEN {no_published} THEN 'new' WHEN {no_staged} THEN 'closed' ELSE 'changed' END AS kind,
-        published.ctid AS published_at, staged.ctid AS staged_at
-    FROM {staging} AS staged
-    FULL JOIN {table} AS published ON {same_key}
-    WHERE {no_published} OR {no_staged} OR ({published_values}) IS DISTINCT FROM ({staged_values})
+    {differing}
 ),
 closed AS (
     DELETE FROM {table} AS published
