@@ -4,11 +4,8 @@
 -- Result: rows: batch_no, landed, imported, rejected (both NULL until the batch is imported), and as texts the places of
 --   its first and last row without a reason in `unstorable`, and of those with one; NULL when there is none.
 -- Index: the primary key of batches.
-SELECT
-    batch_no, batches.landed, batches.imported, batches.rejected,
-    place.first::text, place.last::text, place.first_unstorable::text, place.last_unstorable::text
-FROM {batches} AS batches
-LEFT JOIN (
+-- Materialized, or PostgreSQL, whose statistics are of an earlier run, would read landing again for each batch.
+WITH place AS MATERIALIZED (
     SELECT
         batch_no,
         min(ctid) FILTER (WHERE unstorable IS NULL) AS first,
@@ -18,6 +15,11 @@ LEFT JOIN (
     FROM {landing}
     WHERE job_log_id = %(job_log_id)s
     GROUP BY batch_no
-) AS place USING (batch_no)
+)
+SELECT
+    batch_no, batches.landed, batches.imported, batches.rejected,
+    place.first::text, place.last::text, place.first_unstorable::text, place.last_unstorable::text
+FROM {batches} AS batches
+LEFT JOIN place USING (batch_no)
 WHERE batches.job_log_id = %(job_log_id)s
 ORDER BY batch_no
