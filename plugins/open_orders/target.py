@@ -331,6 +331,8 @@ def _published_parts(contract: Contract) -> Iterator[tuple[str, sql.Composable]]
     yield "assignments", _pairs(values, "{0} = staged.{0}")
     yield "either_key", _pairs(contract.key, "coalesce(staged.{0}, published.{0})")
     yield "named_key", _pairs(contract.key, "coalesce(staged.{0}, published.{0}) AS {0}")
+    unchanged = sql.SQL("CASE WHEN staged.{} IS NOT DISTINCT FROM published.{} THEN {} END")
+    yield "names_of_unchanged", _commas(unchanged.format(*[sql.Identifier(name)] * 2, name) for name in contract.names)
 
 
 def _list(names: Iterable[str]) -> sql.Composed:

@@ -2,7 +2,7 @@
 -- the old values that differ, closed ones with their last values.
 -- Of more than `most` differing rows any so many are kept: writing down a million takes longer than publishing them.
 -- Identifiers: table, staging, columns. Expressions from the contract over published and staged: staged_columns,
---   assignments, either_key, named_key; differing: the rows of find_differences, or of what it found.
+--   assignments, either_key, named_key, names_of_unchanged; differing: the rows of find_differences, or of what it found.
 -- Parameters: job_log_id bigint; contract text; most bigint; those of differing.
 -- OFFSET 0 has rows looked up at those places: PostgreSQL expects many to differ, and would read whole tables first.
 -- Result: one row: inserted, updated, deleted.
@@ -28,30 +28,17 @@ added AS (
     CROSS JOIN LATERAL (SELECT * FROM {staging} WHERE ctid = differing.staged_at OFFSET 0) AS staged
     WHERE differing.kind = 'new'
 ),
--- Materialized, or each row would be turned into JSON again for each of its columns.
-described AS MATERIALIZED (
+recorded AS (
+    INSERT INTO open_order_changes (contract, job_log_id, kind, "key", before, after)
     SELECT
-        differing.kind, (SELECT to_jsonb(named) FROM (SELECT {named_key}) AS named) AS "key",
-        to_jsonb(published) - ARRAY['first_job_log_id', 'changed_job_log_id'] AS before,
-        to_jsonb(staged) AS after
+        %(contract)s, %(job_log_id)s, differing.kind, (SELECT to_jsonb(named) FROM (SELECT {named_key}) AS named),
+        to_jsonb(published) - ARRAY['first_job_log_id', 'changed_job_log_id']
+            - CASE WHEN differing.kind = 'changed' THEN ARRAY[{names_of_unchanged}] ELSE ARRAY[]::text[] END,
+        to_jsonb(staged)
     FROM (SELECT * FROM differing LIMIT %(most)s) AS differing
     LEFT JOIN LATERAL (SELECT * FROM {table} WHERE ctid = differing.published_at OFFSET 0) AS published ON TRUE
     LEFT JOIN LATERAL (SELECT * FROM {staging} WHERE ctid = differing.staged_at OFFSET 0) AS staged ON TRUE
     ORDER BY array_position(ARRAY['closed', 'new', 'changed'], differing.kind), {either_key}
-),
-recorded AS (
-    INSERT INTO open_order_changes (contract, job_log_id, kind, "key", before, after)
-    SELECT
-        %(contract)s, %(job_log_id)s, kind, "key",
-        CASE WHEN kind <> 'changed' THEN before
-            ELSE (
-                SELECT jsonb_object_agg(was.name, was.value)
-                FROM jsonb_each(before) AS was (name, value)
-                WHERE was.value IS DISTINCT FROM after -> was.name
-            )
-        END,
-        after
-    FROM described
 )
 SELECT
     count(*) FILTER (WHERE kind = 'new') AS inserted,
