@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """Run the command line; returns the exit code."""
     options = _parse(arguments)
     tables = [Lines(rows) for rows in options.rows]
-    contenders = [each for each in choose(options.small) if options.only in each.name]
+    contenders = [each for each in choose(options.small) if any(part in each.name for part in options.only)]
     with prepare(tables) as place:
         outcomes = measure(place, contenders, tables, options.rounds)
         postgres = place.postgres.version
@@ -107,7 +107,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, nargs="+", help=f"thousands of rows ({' and '.join(map(str, ROWS))})")
     parser.add_argument("--rounds", type=int, help=f"goes of each contender ({ROUNDS})")
-    parser.add_argument("--only", default="", help="measure only contenders with this in their name")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], help="measure only contenders with one of these in their name"
+    )
     parser.add_argument("--small", action="store_true", help="a few rows, once, by those that need no other package")
     parser.add_argument("--output", type=Path, default=RESULTS, help="the report (%(default)s)")
     options = parser.parse_args(arguments)
