@@ -10,13 +10,18 @@ from typing import Any
 import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from sqlalchemy import MetaData, create_engine
 
 from open_orders import contracts
-from open_orders.contract import OPEN_ORDERS, Column, Contract, ContractDefinitionError, Text
+from open_orders.contract import KEY_TEXT, OPEN_ORDERS, Column, Contract, ContractDefinitionError, Integer, Text
 from open_orders.contracts import find_contracts
 from open_orders.execution import Execution
+from open_orders.job_log_hook import JobLogHook
+from open_orders.landing import RowBatch
 from open_orders.migrations.__main__ import main as migrate_command
+from open_orders.models import Base, published_table, working_tables
 from open_orders.settings import load_settings
+from open_orders.target import Target
 from sandbox.tds.scripted_engine import make_result
 from tests.integration.database_roles import make_site
 from tests.integration.erp import Erp, Sync, order
@@ -251,3 +256,43 @@ def test_module_that_cannot_be_imported_is_named(tmp_path: Any, monkeypatch: pyt
     monkeypatch.setattr(contracts, "__path__", [str(tmp_path)])
     with pytest.raises(ContractDefinitionError, match="Cannot import the contract broken_contract: No module named"):
         find_contracts()
+
+
+def test_columns_may_be_called_as_the_statements_call_theirs(
+    orders: Database, orders_dsn: str, opened: JobLogHook
+) -> None:
+    names = ("place", "position", "first", "last", "kind", "published_at", "staged_at", "differing", "known", "landed")
+    contract = Contract(
+        "stocks",
+        "stock",
+        (
+            Column("place", KEY_TEXT, "", nullable=False, key=True),
+            Column("position", Integer(), "", nullable=False, key=True),
+            *(Column(name, Text(), "") for name in names[2:]),
+        ),
+    )
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+    published_table(contract, metadata)
+    working_tables(contract, metadata)
+    engine = create_engine(orders_dsn.replace("postgresql://", "postgresql+psycopg://"))
+    metadata.create_all(engine)
+    engine.dispose()
+    target = Target(orders, contract, opened.job_log_id)
+
+    def publish(*rows: tuple[str, int, str]) -> tuple[int, int, int]:
+        with orders.transaction():
+            target.land([RowBatch(names, [(place, position, *[text] * 8) for place, position, text in rows])], 10)
+            target.truncate_staging()
+            target.mark_duplicates()
+            [batch] = target.read_batches()
+            imported, rejected = target.import_batch(batch)
+            assert imported + rejected == len(rows)
+            done = target.publish(target.reconcile())
+        return done.inserted, done.updated, done.deleted
+
+    assert publish(("A", 1, "x"), ("A", 1, "y"), ("B", 2, "x"), ("", 3, "x")) == (2, 0, 0)
+    assert publish(("A", 1, "z"), ("C", 2, "x")) == (1, 1, 1)
+    found = orders.execute("SELECT place, position, kind, last FROM stocks ORDER BY place").fetchall()
+    assert found == [("A", 1, "z", "z"), ("C", 2, "x", "x")]
+    [(key, before)] = orders.execute("SELECT key, before FROM open_order_changes WHERE kind = 'changed'").fetchall()
+    assert (key, before) == ({"place": "A", "position": 1}, dict.fromkeys(names[2:], "x"))

@@ -12,11 +12,11 @@ WITH repeated AS MATERIALIZED (
 ),
 -- Without a join, for which PostgreSQL, who knows no number of rows here, would compare each row with each.
 again AS (
-    SELECT place
+    SELECT ctid
     FROM (
-        SELECT place, row_number() OVER (PARTITION BY {key} ORDER BY row_no) AS position
+        SELECT ctid, row_number() OVER (PARTITION BY {key} ORDER BY row_no) AS position
         FROM (
-            SELECT ctid AS place, row_no, {comparable_key}
+            SELECT ctid, row_no, {comparable_key}
             FROM {landing}
             WHERE job_log_id = %(job_log_id)s AND {is_valid} AND EXISTS (SELECT FROM repeated)
         ) AS valid
@@ -26,4 +26,4 @@ again AS (
 UPDATE {landing} AS landed
 SET unstorable = {duplicate_reason}
 FROM again
-WHERE landed.ctid = again.place
+WHERE landed.ctid = again.ctid
