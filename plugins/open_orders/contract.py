@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-# PostgreSQL cuts names of more than 63 characters. Of those made of a table's only `…_changed_job_log_id_idx` can be
-# longer, and SQLAlchemy shortens it.
+# PostgreSQL cuts names of more than 63 characters; some are made of a table's.
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,41}")
 # The longest name made of a column's is `…_typed`.
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,56}")

@@ -251,7 +251,6 @@ def published_table(of: Contract, metadata: MetaData) -> Table:
         Column("first_job_log_id", BigInteger, nullable=False),
         Column("changed_job_log_id", BigInteger, nullable=False),
         PrimaryKeyConstraint(*of.key),
-        Index(None, "changed_job_log_id"),
     )
 
 

@@ -205,6 +205,23 @@ def test_working_tables_of_an_older_release_are_made_anew_and_what_is_published_
     assert purchased(orders) == [("PO1", 1), ("PO1", 2)]
 
 
+def test_index_of_an_older_release_is_dropped_in_each_published_table(
+    contract: Contract, purchases: Purchases, orders: Database
+) -> None:
+    find = (
+        "SELECT tablename, indexname FROM pg_indexes WHERE tablename IN ('open_orders', %s) AND indexname NOT LIKE %s "
+        "ORDER BY tablename"
+    )
+    indexes = (find, (contract.table, "%\\_pkey"))
+    assert migrate_command(["downgrade", "0010", "--yes"]) == 0
+    tables = ("open_orders", contract.table)
+    assert orders.execute(*indexes).fetchall() == [
+        (table, f"{table}_changed_job_log_id_idx") for table in sorted(tables)
+    ]
+    assert migrate_command([]) == 0
+    assert orders.execute(*indexes).fetchall() == []
+
+
 def test_pages_may_read_its_table_and_not_its_working_tables(
     contract: Contract, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

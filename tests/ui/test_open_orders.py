@@ -8,7 +8,7 @@ import zipfile
 from datetime import datetime
 
 import psycopg
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Download, Page, expect
 
 from tests.e2e.running_sandbox import RunningSandbox
 from tests.ui.conftest import OpenPage
@@ -91,23 +91,32 @@ def test_pages_show_every_line_once(open_page: OpenPage, running: RunningSandbox
     assert len(seen) == len(set(seen)) == expected
 
 
-def test_export_holds_what_is_filtered_as_of_when(open_page: OpenPage, running: RunningSandbox) -> None:
-    # Inside Airflow's frame, which has to allow it.
-    page = open_page("/plugin/open-orders/open_orders/?overdue=1")
-    frame = page.frame_locator("iframe")
-    shown = frame.get_by_role("group", name="Totals").locator("strong").first
-    expected = int(shown.inner_text().replace(",", ""))
-    with page.expect_download() as downloading:
-        frame.get_by_role("link", name="CSV").click()
-    text = downloading.value.path().read_text(encoding="utf-8-sig")
-    rows = list(csv.DictReader(text.splitlines()))
+def download_shown(open_page: OpenPage, export: str) -> tuple[int, Download]:
+    """Return the total that a page shows, and what its link for an export sends: both before or after any sync."""
+    for _ in range(3):
+        # Inside Airflow's frame, which has to allow it.
+        page = open_page("/plugin/open-orders/open_orders/?overdue=1")
+        frame = page.frame_locator("iframe")
+        freshness = frame.get_by_role("region", name="Freshness")
+        shown = freshness.get_attribute("data-as-of")
+        total = int(frame.get_by_role("group", name="Totals").locator("strong").first.inner_text().replace(",", ""))
+        with page.expect_download() as downloading:
+            frame.get_by_role("link", name=export).click()
+        page.reload()
+        if freshness.get_attribute("data-as-of") == shown:
+            return total, downloading.value
+    raise AssertionError("a sync came between each time")
+
+
+def test_export_holds_what_is_filtered_as_of_when(open_page: OpenPage) -> None:
+    expected, download = download_shown(open_page, "CSV")
+    rows = list(csv.DictReader(download.path().read_text(encoding="utf-8-sig").splitlines()))
     assert len(rows) == expected
     [as_of] = {row["data_as_of"] for row in rows}
     assert datetime.fromisoformat(as_of).utcoffset() is not None
-    assert re.search(r"\d{8}", downloading.value.suggested_filename)
-    with page.expect_download() as downloading:
-        frame.get_by_role("link", name="XLSX").click()
-    with zipfile.ZipFile(downloading.value.path()) as book:
+    assert re.search(r"\d{8}", download.suggested_filename)
+    expected, download = download_shown(open_page, "XLSX")
+    with zipfile.ZipFile(download.path()) as book:
         assert book.read("xl/worksheets/sheet1.xml").count(b"<row ") >= expected
 
 
