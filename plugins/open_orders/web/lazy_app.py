@@ -6,6 +6,7 @@ longer than a small task.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from importlib import import_module
 from threading import Lock
@@ -29,9 +30,14 @@ class LazyApp:
         await self.build()(scope, receive, send)
 
     def build(self) -> ASGIApp:
-        """Return the app."""
+        """Return the app.
+
+        What the process has imported by then, Airflow included, stays: the garbage collector looks through it no more,
+        which would stop every answer for some tenths of a second, each time.
+        """
         with self._lock:
             if self._app is None:
                 build: Callable[[], ASGIApp] = getattr(import_module(self._module), self._builder)
                 self._app = build()
+                gc.freeze()
             return self._app

@@ -18,7 +18,7 @@ def upgrade() -> None:
     inspector = sa.inspect(op.get_bind())
     for table in _published_tables():
         for index in inspector.get_indexes(table):
-            if index["column_names"] == [COLUMN]:
+            if index["name"] and index["column_names"] == [COLUMN]:
                 op.drop_index(index["name"], table)
 
 
