@@ -128,5 +128,7 @@ def _build_options(
             # comes before the old one counts as dead would block the sync for a whole interval.
             "orphaned_tasks_check_interval": 30,
         },
+        # A task's end often goes unnoticed until the next heartbeat, and holds a place for tasks till then.
+        "workers": {"min_heartbeat_interval": 1},
         "dag_processor": {"refresh_interval": 30, "parsing_processes": 1},
     }
