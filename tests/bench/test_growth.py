@@ -10,7 +10,7 @@ import pytest
 from bench.growth import FIGURES, PAGE
 from bench.growth_figures import Figures
 from bench.growth_plots import draw
-from bench.growth_report import BEGIN, END, PARTS, PLOTS, insert
+from bench.growth_report import BEGIN, END, PARTS, PLOTS, Part, insert
 from tests.bench.test_web_pages import run_bench
 
 EMPTY_PAGE = f"# Title\n\n{BEGIN}\n{END}\n\nThe end.\n"
@@ -30,6 +30,14 @@ def test_page_and_plots_are_written_from_the_figures(tmp_path: Path) -> None:
     assert PAGE.read_text() == insert(PAGE.read_text(), figures)
     for file in draw(figures, tmp_path):
         assert file.read_bytes() == (PAGE.parent / PLOTS / file.name).read_bytes()
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_each_part_is_measured_at_all_sizes(part: Part) -> None:
+    points = Figures(FIGURES).points(part.name)
+    assert [point.size for point in points] == sorted(part.sizes)
+    drawn = {line.value for panel in part.panels for line in (*panel.lines, *panel.beside)}
+    assert {point.size: drawn - point.values.keys() for point in points} == {point.size: set() for point in points}
 
 
 def test_figures_are_kept_and_a_new_one_takes_the_place_of_the_old(tmp_path: Path) -> None:
