@@ -1,4 +1,4 @@
-"""With many rows the pages of the job logs find theirs by the indexes that are meant for them."""
+"""With many rows the pages of job logs and of changes find theirs by the indexes that are meant for them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PAGES = {
 @pytest.fixture
 def names(web: WebClient, orders: psycopg.Connection[Any]) -> dict[str, str]:
     """Return a usual log's name and the largest one's, in a database with many of them."""
-    fill(orders, Size(logs=LOGS, details_per_log=10, largest_log=30_000, open_orders=100), lambda _done: None)
+    fill(orders, Size(logs=LOGS, details_per_log=10, largest_log=30_000, open_orders=20_000), lambda _done: None)
     rows = orders.execute(
         """SELECT CASE WHEN count(*) > 10 THEN 'large' ELSE 'usual' END, min(name)
            FROM job_logs JOIN job_log_details ON job_log_id = job_logs.id
@@ -64,7 +64,7 @@ def plans(names: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
     nodes: list[dict[str, Any]] = []
 
     def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "FROM job_log" in statement:
+        if "FROM job_log" in statement or "FROM open_order_changes" in statement:
             cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
             found = cursor.fetchone()[0]
             nodes.extend(walk((json.loads(found) if isinstance(found, str) else found)[0]["Plan"]))
@@ -91,3 +91,13 @@ def test_pages_use_the_indexes_that_are_meant_for_them(
         scanned = [node["Relation Name"] for node in plans if node["Node Type"] == "Seq Scan"]
         assert not {"job_logs", "job_log_details"} & set(scanned), page
         assert expected <= {node.get("Index Name") for node in plans}, page
+
+
+@pytest.mark.parametrize("query", ["", "?kind=changed", "?after=400&limit=1000"])
+def test_changes_of_a_sync_are_found_without_those_of_others(
+    web: WebClient, names: dict[str, str], plans: list[dict[str, Any]], query: str
+) -> None:
+    plans.clear()
+    assert web.get(f"/open_orders/api/changes{query}").status_code == 200
+    used = {node.get("Index Name") for node in plans if node.get("Relation Name") == "open_order_changes"}
+    assert used == {"open_order_changes_job_log_id_kind_id_idx"}

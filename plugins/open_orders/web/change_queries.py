@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import Text, cast, func, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from open_orders.contract import OPEN_ORDERS
@@ -57,18 +57,23 @@ def read_changes(
     session: Session, job_log_id: int, kind: ChangeKind | None, after: int, limit: int = PAGE_ROWS
 ) -> tuple[list[Change], int | None]:
     """Return a sync's changes after an id, by their order within each kind, and the id to go on after (None: end)."""
-    found = select(OpenOrderChange).where(
-        OpenOrderChange.job_log_id == job_log_id,
-        OpenOrderChange.contract == OPEN_ORDERS.table,
-        OpenOrderChange.id > after,
+    of_kinds = (
+        select(OpenOrderChange)
+        .where(
+            OpenOrderChange.job_log_id == job_log_id,
+            OpenOrderChange.contract == OPEN_ORDERS.table,
+            OpenOrderChange.kind == each,
+            OpenOrderChange.id > after,
+        )
+        .order_by(OpenOrderChange.id)
+        .limit(limit + 1)
+        for each in ([kind] if kind else get_args(ChangeKind))
     )
-    if kind is not None:
-        found = found.where(OpenOrderChange.kind == kind)
-    # First which rows, then their texts: of ten thousand changes PostgreSQL would make the texts of all.
-    page = found.order_by(OpenOrderChange.id).limit(limit + 1).subquery().c
+    # Kind by kind, as the index has them: in the order of ids PostgreSQL would pass by the changes of all other syncs.
+    page = union_all(*of_kinds).subquery().c
     # As text: the driver would turn JSON's numbers into floats, and lose digits.
     texts = (cast(column, Text) for column in (page.key, page.before, page.after))
-    rows = session.execute(select(page.id, page.kind, *texts).order_by(page.id)).all()
+    rows = session.execute(select(page.id, page.kind, *texts).order_by(page.id).limit(limit + 1)).all()
     changes = [_change(row) for row in rows[:limit]]
     return changes, changes[-1].id if len(rows) > limit else None
 
