@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import create_engine
@@ -21,7 +22,7 @@ from bench.rows.contenders import ORDERS, PEERS, Contender, Place
 from bench.rows.limits import list_freebcp, list_limits
 from bench.rows.lines import WARM_UP, Lines
 from bench.rows.measured_process import ContenderError
-from bench.rows.ours import list_ours
+from bench.rows.ours import list_in_no_order, list_ours
 from bench.rows.peers import list_generic_transfer, list_peers
 from bench.rows.stand_in import run_stand_in
 from open_orders.migrations.__main__ import migrate
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
     options = _parse(arguments)
     tables = [Lines(rows) for rows in options.rows]
     contenders = [each for each in choose(options.small) if any(part in each.name for part in options.only)]
-    with prepare(tables) as place:
+    with prepare([*tables, *(replace(lines, in_order=False) for lines in tables)]) as place:
         outcomes = measure(place, contenders, tables, options.rounds)
         postgres = place.postgres.version
     goals = judge(outcomes)
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
 def choose(small: bool) -> list[Contender]:
     """Return the contenders; the small ones need no package that isn't among our own."""
-    ours, limits = list_ours(), list_limits()
+    ours, limits = [*list_ours(), *list_in_no_order()], list_limits()
     return [*ours, *limits] if small else [*ours, *list_peers(), *list_generic_transfer(), *limits, *list_freebcp()]
 
 

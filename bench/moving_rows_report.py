@@ -136,8 +136,9 @@ def _introduction(rounds: int, postgres: int) -> str:
         The contract's columns out of a stand-in SQL Server that replays encoded rows, into one PostgreSQL. Each
         contender in turn, {rounds} rounds, a slow one once; medians, and the most memory of any go. Seconds are
         without the imports of a Python program, and of the whole process for a program without Python. This pipeline
-        validates, compares and logs; in the tables its time is that of its slowest case. The peers
-        replace a table without keys. sling, ingestr and mssql-python read encrypted, pymssql doesn't.""")
+        validates, compares and logs; in the tables its time is that of its slowest case. But where it
+        says so rows come in the order of their keys, as from a table with a clustered key. The peers replace a table
+        without keys. sling, ingestr and mssql-python read encrypted, pymssql doesn't.""")
 
 
 def _table(outcomes: Sequence[Outcome]) -> str:

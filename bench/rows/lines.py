@@ -49,10 +49,14 @@ COLUMN_TYPES: dict[str, tuple[str, bool]] = {
 
 @dataclass(frozen=True)
 class Lines:
-    """So many lines, of which this share (0 to 1) has a price of its own; a table of the stand-in."""
+    """So many lines, of which this share (0 to 1) has a price of its own; a table of the stand-in.
+
+    They come in the order of their keys, as from a table with a clustered key, or in none.
+    """
 
     rows: int
     changed: float = 0.0
+    in_order: bool = True
 
     def __post_init__(self) -> None:
         if self.rows % BLOCK_ROWS or not 0 < self.rows <= MOST_ROWS:
@@ -61,7 +65,8 @@ class Lines:
     @property
     def table(self) -> str:
         """The name of the table."""
-        return f"open_lines_{self.rows}" + (f"_changed_{self.changed * 1000:.0f}" if self.changed else "")
+        changed = f"_changed_{self.changed * 1000:.0f}" if self.changed else ""
+        return f"open_lines_{self.rows}{changed}{'' if self.in_order else '_in_no_order'}"
 
     @property
     def query(self) -> str:
@@ -77,10 +82,14 @@ class Lines:
     def record(self) -> Replay:
         """Return the rows as the stand-in replays them."""
         types = {name: (SqlType.parse(kind), null) for name, (kind, null) in COLUMN_TYPES.items()}
-        block = b"".join(RowEncoder(list(types.values())).encode(_make_block(self.changed)))
+        rows, numbers = _make_block(self.changed), list(range(self.rows // BLOCK_ROWS))
+        if not self.in_order:
+            rows = rows[::-1]
+            random.Random(_SEED).shuffle(numbers)  # noqa: S311 - the same each time
+        block = b"".join(RowEncoder(list(types.values())).encode(rows))
         marker = _BLOCK.encode("utf-16-le")
-        numbers = (f"{number:0{_DIGITS}}".encode("utf-16-le") for number in range(self.rows // BLOCK_ROWS))
-        blocks = [EncodedRows(block.replace(marker, number), BLOCK_ROWS) for number in numbers]
+        places = (f"{number:0{_DIGITS}}".encode("utf-16-le") for number in numbers)
+        blocks = [EncodedRows(block.replace(marker, place), BLOCK_ROWS) for place in places]
         return Replay([Column(name, *kind) for name, kind in types.items()], blocks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from bench.rows.contenders import Contender, Measured, Place
@@ -19,6 +20,12 @@ _TIMEOUT_S = "1200"
 def list_ours() -> list[Contender]:
     """Return the pipeline, once with each driver."""
     return [Contender(name_ours(driver), "ours", partial(_move, driver)) for driver in DRIVERS]
+
+
+def list_in_no_order() -> list[Contender]:
+    """Return the pipeline with the usual driver, which reads the lines in no order."""
+    name = f"{name_ours(DRIVERS[0])}, rows in no order"
+    return [Contender(name, "ours", lambda place, lines: _move(DRIVERS[0], place, replace(lines, in_order=False)))]
 
 
 def name_ours(driver: str) -> str:

@@ -1,6 +1,6 @@
 """The stand-in SQL Server that replays the lines, in a process of its own.
 
-`python -m bench.rows.stand_in ROWS[:CHANGED] …` prints its port and serves until it is terminated.
+`python -m bench.rows.stand_in ROWS:CHANGED:IN_ORDER …` prints its port and serves until it is terminated.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Source:
 @contextmanager
 def run_stand_in(tables: Sequence[Lines], log: Path) -> Iterator[Source]:
     """Yield a stand-in with these tables; raises StandInError."""
-    arguments = [f"{lines.rows}:{lines.changed}" for lines in tables]
+    arguments = [f"{lines.rows}:{lines.changed}:{lines.in_order:d}" for lines in tables]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.rows.stand_in", *arguments],
@@ -89,7 +89,8 @@ def _selects_all(table: str) -> Callable[[str], bool]:
 def main(arguments: list[str]) -> None:
     """Serve the tables that the arguments name."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    tables = [Lines(int(rows), float(changed)) for rows, _, changed in (each.partition(":") for each in arguments)]
+    fields = (each.split(":") for each in arguments)
+    tables = [Lines(int(rows), float(changed), in_order == "1") for rows, changed, in_order in fields]
     # A system call for each packet of 4 kB would be most of its work.
     with StandInServer(make_engine(tables), users={USER: PASSWORD}, database=DATABASE, replies_at_once=True) as server:
         print(server.port, flush=True)

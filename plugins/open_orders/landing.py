@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
 
 from open_orders.column_types import FIRST_MOMENT, name_type
+from open_orders.contract import Column, Date, Integer, Numeric, Text
+from open_orders.key_order import Key
 
 if TYPE_CHECKING:
     from psycopg import Copy
@@ -49,20 +52,27 @@ class Batch(Protocol):
     def latest(self, position: int) -> datetime | None:
         """Return the latest of a column's moments, `FIRST_MOMENT` when all are NULL; None when some are no moments."""
 
+    def ascending_keys(self) -> tuple[Key, Key] | None:
+        """Return the first and the last key of rows that each have a higher one than the row before.
+
+        None when one hasn't, or when different values could become the same key.
+        """
+
     def landed(self) -> Iterator[LandedRow]:
         """Yield the rows as texts."""
 
-    def write(self, copy: Copy, job_log_id: int, batch_no: int, rows_before: int) -> None:
+    def write(self, copy: Copy, rows_before: int) -> None:
         """Land the rows, numbered from `rows_before` + 1 on."""
 
 
 class RowBatch:
     """A batch of tuples of Python values."""
 
-    def __init__(self, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        self._names = names
+    def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
+        self._names = [column.name for column in columns]
+        self._keys = [(position, column.type) for position, column in enumerate(columns) if column.key]
         self._rows = rows
-        self.form = Form((*names, "unstorable"))
+        self.form = Form((*self._names, "unstorable"))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -80,15 +90,30 @@ class RowBatch:
             return None
         return max(values, default=FIRST_MOMENT)
 
+    def ascending_keys(self) -> tuple[Key, Key] | None:
+        """Return the first and the last key of rows that each have a higher one than the row before.
+
+        None when one hasn't, or when different values could become the same key.
+        """
+        kinds = [_TOLD_APART.get(type(kind)) for _, kind in self._keys]
+        keys = [tuple(row[position] for position, _ in self._keys) for row in self._rows]
+        if any(type(value) is not kind for key in keys for value, kind in zip(key, kinds, strict=True)):
+            return None
+        return (keys[0], keys[-1]) if all(before < after for before, after in pairwise(keys)) else None
+
     def landed(self) -> Iterator[LandedRow]:
         """Yield the rows as texts."""
         for row in self._rows:
             yield to_landing(self._names, row)
 
-    def write(self, copy: Copy, job_log_id: int, batch_no: int, rows_before: int) -> None:
+    def write(self, copy: Copy, rows_before: int) -> None:
         """Land the rows, numbered from `rows_before` + 1 on."""
         for row_no, (texts, unstorable) in enumerate(self.landed(), start=rows_before + 1):
-            copy.write_row((job_log_id, batch_no, row_no, *texts, unstorable))
+            copy.write_row((row_no, *texts, unstorable))
+
+
+# Of values of these types two that differ land as two keys.
+_TOLD_APART: dict[type, type] = {Text: str, Integer: int, Numeric: Decimal, Date: date}
 
 
 class InexactText(str):

@@ -18,6 +18,7 @@ from pgpq import ArrowToPostgresBinaryEncoder
 
 from open_orders.column_types import FIRST_MOMENT
 from open_orders.contract import Column, Date, Integer, LocalTimestamp, Numeric, Text
+from open_orders.key_order import Key
 from open_orders.landing import REPLACED, Form, LandedRow, to_landing
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class ArrowBatch:
         self._arrays = [found.column(position) for position in positions]
         self._kinds = [kinds[position] for position in positions]
         self._types, self.form = _plan(columns, tuple(array.type for array in self._arrays))
+        self._columns = columns
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -72,12 +74,29 @@ class ArrowBatch:
         found: datetime | None = pc.max(array).as_py()
         return found or FIRST_MOMENT
 
+    def ascending_keys(self) -> tuple[Key, Key] | None:
+        """Return the first and the last key of rows that each have a higher one than the row before.
+
+        None when one hasn't, or when different values could become the same key.
+        """
+        keys = []
+        for column, array, kind in zip(self._columns, self._arrays, self._types, strict=True):
+            if column.key:
+                is_told_apart = array.type == _TEXT if isinstance(column.type, Text) else kind != _TEXT
+                if array.null_count or not is_told_apart:
+                    return None
+                keys.append(array)
+        if not pc.all(_is_higher(keys), min_count=0).as_py():
+            return None
+        first, last = (tuple(array[row].as_py() for array in keys) for row in (0, len(self) - 1))
+        return first, last
+
     def landed(self) -> Iterator[LandedRow]:
         """Yield the rows as texts."""
         for row in zip(*(_to_texts(array).to_pylist() for array in self._arrays), strict=True):
             yield to_landing(self._names, row)
 
-    def write(self, copy: Copy, job_log_id: int, batch_no: int, rows_before: int) -> None:
+    def write(self, copy: Copy, rows_before: int) -> None:
         """Land the rows, numbered from `rows_before` + 1 on."""
         if not len(self):
             return
@@ -85,12 +104,8 @@ class ArrowBatch:
             _to_texts(array) if kind == _TEXT else array.cast(kind)
             for array, kind in zip(self._arrays, self._types, strict=True)
         ]
-        ids = (
-            pa.repeat(pa.scalar(job_log_id, pa.int64()), len(self)),
-            pa.repeat(pa.scalar(batch_no, pa.int32()), len(self)),
-            pc.add(_count(len(self)), rows_before),
-        )
-        copy.write(_encode([*ids, *self._make_storable(arrays)]))
+        numbers = pc.add(_count(len(self)), rows_before)
+        copy.write(_encode([numbers, *self._make_storable(arrays)]))
 
     def _make_storable(self, arrays: list[pa.Array]) -> list[pa.Array]:
         """Return the arrays with what can't be stored made visible, and why it can't be behind them."""
@@ -152,6 +167,15 @@ def _landed_type(column: Column, delivered: pa.DataType) -> pa.DataType:
             return delivered if pa.types.is_date32(delivered) else _TEXT
         case LocalTimestamp():
             return delivered if delivered == pa.timestamp("us") else _TEXT
+
+
+def _is_higher(keys: Sequence[pa.Array]) -> pa.Array:
+    """Return of each row but the first whether its key is higher than that of the row before."""
+    higher = pa.repeat(pa.scalar(False), len(keys[0]) - 1)
+    for key in reversed(keys):
+        before, after = key.slice(0, len(key) - 1), key.slice(1)
+        higher = pc.or_(pc.less(before, after), pc.and_(pc.equal(before, after), higher))
+    return higher
 
 
 def _may_be_unstorable(texts: pa.Array) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -259,8 +260,6 @@ def working_tables(of: Contract, metadata: MetaData) -> tuple[Table, Table, Tabl
     landing = Table(
         of.landing,
         metadata,
-        Column("job_log_id", BigInteger, nullable=False),
-        Column("batch_no", Integer, nullable=False),
         Column("row_no", BigInteger, nullable=False),
         *_landing_columns(of),
         Column("unstorable", Text),
@@ -278,6 +277,8 @@ def working_tables(of: Contract, metadata: MetaData) -> tuple[Table, Table, Tabl
         Column("job_log_id", BigInteger, nullable=False),
         Column("batch_no", Integer, nullable=False),
         Column("landed", BigInteger, nullable=False),
+        Column("first_row", BigInteger, nullable=False),
+        Column("in_order", Boolean, nullable=False),
         Column("imported", BigInteger),
         Column("rejected", BigInteger),
         PrimaryKeyConstraint("job_log_id", "batch_no"),

@@ -95,7 +95,7 @@ class PymssqlSession:
         positions = query.positions
         if positions != tuple(range(len(positions))) or query.extra_columns:
             found = [tuple(values[position] for position in positions) for values in found]
-        return RowBatch(query.names, found), row is None
+        return RowBatch(query.columns, found), row is None
 
     def has_another_result(self) -> bool:
         """Go to the end of the answer, or to its next result with columns."""

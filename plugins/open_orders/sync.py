@@ -91,10 +91,11 @@ def import_batches(log: JobLogHook, contract: Contract) -> int:
     with _working(log, contract) as target:
         counts = target.count_landed()
         check_landing(counts, contract)
-        with target.connection.transaction():
-            target.mark_duplicates()
-            log.advance(target.connection)
-        batches = target.read_batches()
+        if not counts.in_order:
+            with target.connection.transaction():
+                target.mark_duplicates()
+                log.advance(target.connection)
+        batches = target.read_batches(in_order=counts.in_order)
         imported = sum(batch.imported or 0 for batch in batches)
         rejected = sum(batch.rejected or 0 for batch in batches)
         unfinished = [batch for batch in batches if batch.imported is None]

@@ -151,9 +151,14 @@ def _rules(column: Column) -> list[Rule]:
 def _text_rules(name: sql.Identifier, max_length: int | None, *, is_key: bool) -> list[Rule]:
     rules: list[Rule] = []
     if is_key:
-        rules.append((sql.SQL("btrim({}, E' \\t\\r\\n') = ''").format(name), " is empty"))
+        # By its first character, as nearly every text shows that it isn't.
+        blank = sql.SQL("ascii({name}) <= 32 AND btrim({name}, E' \\t\\r\\n') = ''").format(name=name)
+        rules.append((blank, " is empty"))
     if max_length is not None:
-        too_long = sql.SQL("length({}) > {}").format(name, sql.Literal(max_length))
+        # By its bytes, which nobody has to count.
+        too_long = sql.SQL("octet_length({name}) > {limit} AND length({name}) > {limit}").format(
+            name=name, limit=sql.Literal(max_length)
+        )
         rules.append((too_long, f" is longer than {max_length} characters"))
     return rules
 

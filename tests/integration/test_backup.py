@@ -64,7 +64,8 @@ def test_restored_backup_has_the_rows_and_the_tables_that_the_code_needs(
     with psycopg.connect(old.dsn("orders")) as orders:
         orders.execute("""INSERT INTO job_logs (name, job_name, dag_id, run_id, trigger, started_at, heartbeat_at)
                           VALUES ('20260102_030405', 'a job', 'dag', 'run', 'manual', now(), now())""")
-        orders.execute("INSERT INTO open_orders_batches VALUES (1, 1, 100)")
+        orders.execute("""INSERT INTO open_orders_batches (job_log_id, batch_no, landed, first_row, in_order)
+                          VALUES (1, 1, 9, 1, TRUE)""")
     with psycopg.connect(old.dsn("orders")) as sync:
         # What a sync that runs meanwhile does to the working tables does not hold up the backup of the others.
         sync.execute("TRUNCATE open_orders_landing, open_orders_staging")

@@ -15,6 +15,7 @@ from open_orders.contract import OPEN_ORDERS
 from open_orders.target import Batch, Target
 from tests.integration.erp import STEPS, Erp, Sync, order, orders_of
 from tests.integration.outcome import Database, counts, job_log, messages, published, rejected
+from tests.integration.postgres_versions import every_version
 
 
 def test_two_sessions_share_the_batches_and_the_log_tells_them_in_order(
@@ -134,36 +135,77 @@ def test_rows_of_the_same_offence_in_all_batches_are_no_deadlock(sync: Sync, erp
     assert rejected(orders) == [("order_number '' is empty", 12)] * 30
 
 
-def test_each_batch_reads_only_its_own_part_of_landing(sync: Sync, erp: Erp, orders: Database) -> None:
-    """With rows rejected and rows marked as duplicates among them, which are elsewhere than the others."""
-
-    def times_read() -> int:
-        deadline = time.monotonic() + 30
-        # A session tells what it read when it ends.
-        while sessions() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return number("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'open_orders_landing'")
-
-    def sessions() -> int:
-        return number("""SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                         AND backend_type = 'client backend' AND pid <> pg_backend_pid()""")
+def times_read(orders: Database) -> int:
+    """Return how often landing was read from end to end; a session tells that when it ends."""
 
     def number(query: LiteralString) -> int:
         row = orders.execute(query).fetchone()
         return int(row[0]) if row else 0
 
+    sessions: LiteralString = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+        AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+    deadline = time.monotonic() + 30
+    while number(sessions) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return number("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'open_orders_landing'")
+
+
+def test_each_batch_reads_only_its_own_part_of_landing(sync: Sync, erp: Erp, orders: Database) -> None:
+    """With rows rejected and rows marked as duplicates among them, which are elsewhere than the others."""
     erp.rows = [order(f"SO{number}", customer_code=f"C{number}" if number % 3 else None) for number in range(3000)]
     erp.rows += erp.rows[:600]
     read = {}
     for batch_size in (1000, 100):
         run = sync.run(STEPS[:3], params={"batch_size": batch_size})
-        before = times_read()
+        before = times_read(orders)
         sync.run(STEPS[3:4], run_id=run.run_id)
-        read[batch_size] = times_read() - before
+        read[batch_size] = times_read(orders) - before
         sync.run(STEPS[4:], run_id=run.run_id)
         assert (counts(orders, run.run_id)["imported"], counts(orders, run.run_id)["rejected"]) == (2000, 1600)
     # To find and to mark the duplicates, and to find where each batch is.
     assert 0 < read[100] == read[1000] <= 4
+
+
+@every_version
+@pytest.mark.both_drivers
+def test_rows_in_the_order_of_their_keys_are_found_without_reading_all_of_landing(
+    sync: Sync, erp: Erp, orders: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor are repeated keys looked for. With rows of all sizes, and rejected ones of either kind."""
+    erp.rows = [
+        order(
+            f"SO{number:05}",
+            customer_code=f"C{number}" if number % 7 else None,
+            customer_name="\0" if number % 11 == 0 else "x" * (number * 37 % 200),
+            item_description="y" * (number * 53 % 200),
+        )
+        for number in range(15_000)
+    ]
+    invalid = sum(1 for number in range(15_000) if number % 7 == 0 or number % 11 == 0)
+    monkeypatch.setattr(Target, "mark_duplicates", None)
+    run = sync.run(STEPS[:3], params={"batch_size": 500})
+    before = times_read(orders)
+    sync.run(STEPS[3:4], run_id=run.run_id)
+    assert times_read(orders) == before
+    pages = orders.execute("SELECT pg_relation_size('open_orders_landing') / 8192").fetchone()
+    assert pages is not None
+    # Of which one in fifty is looked at.
+    assert pages[0] > 500
+    sync.run(STEPS[4:], run_id=run.run_id)
+    found = counts(orders, run.run_id)
+    assert (found["imported"], found["rejected"]) == (15_000 - invalid, invalid)
+    assert published(orders) == [f"SO{number:05}" for number in range(15_000) if number % 7 and number % 11]
+
+
+def test_batch_whose_landing_another_run_replaced_is_not_imported(sync: Sync, erp: Erp, orders: Database) -> None:
+    """Although there are rows of the same numbers again."""
+    erp.rows = orders_of(3)
+    older = sync.run(STEPS[:3])
+    target = Target(orders, OPEN_ORDERS, job_log(orders, older.run_id)["id"])
+    [batch] = target.read_batches(in_order=True)
+    orders.execute("UPDATE job_logs SET status = 3")
+    sync.run(STEPS[:3])
+    assert target.import_batch(batch) == (0, 0)
 
 
 def test_batches_are_found_at_once_whatever_postgresql_expects(sync: Sync, erp: Erp, orders: Database) -> None:
@@ -183,9 +225,10 @@ def test_batches_are_found_at_once_whatever_postgresql_expects(sync: Sync, erp: 
     erp.rows = [order(f"SO{number}") for number in range(20_000)]
     run = sync.run(STEPS[:3], params={"batch_size": 50})
     target = Target(orders, OPEN_ORDERS, job_log(orders, run.run_id)["id"])
-    assert len(target.read_batches()) == 400
-    grouped = "SELECT batch_no, min(ctid) FROM open_orders_landing GROUP BY batch_no"
-    assert best_of_three(target.read_batches) < 10 * best_of_three(lambda: orders.execute(grouped).fetchall())
+    assert len(target.read_batches(in_order=False)) == 400
+    grouped = "SELECT row_no / 50, min(ctid) FROM open_orders_landing GROUP BY 1"
+    took = best_of_three(lambda: orders.execute(grouped).fetchall())
+    assert best_of_three(lambda: target.read_batches(in_order=False)) < 10 * took
 
 
 def test_import_of_ten_times_as_many_duplicates_takes_no_hundred_times_as_long(sync: Sync, erp: Erp) -> None:

@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from open_orders.target import Target
-from tests.integration.erp import Erp, Sync, order, orders_of
+from tests.integration.erp import STEPS, Erp, Sync, order, orders_of
 from tests.integration.outcome import Database, counts, messages, published, warnings
 from tests.integration.postgres_versions import every_version_in_all
 
@@ -162,3 +162,14 @@ def test_publish_is_taken_back_when_afterwards_there_are_not_as_many_rows_as_in_
     with pytest.raises(AirflowFailException, match="3 orders in staging, but 2 would be published"):
         sync.run()
     assert orders.execute("SELECT warehouse FROM open_orders WHERE order_number = 'SO1'").fetchall() == [("A",)]
+
+
+def test_first_publish_is_taken_back_when_staging_holds_other_rows_than_were_imported(
+    sync: Sync, erp: Erp, orders: Database
+) -> None:
+    erp.rows = orders_of(3)
+    run = sync.run(STEPS[:4])
+    orders.execute("DELETE FROM open_orders_staging WHERE order_number = 'SO001'")
+    with pytest.raises(AirflowFailException, match="3 orders in staging, but 2 would be published"):
+        sync.run(STEPS[4:], run_id=run.run_id)
+    assert published(orders) == []

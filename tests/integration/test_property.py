@@ -133,10 +133,10 @@ def test_any_text_in_a_column_is_imported_exactly_or_rejected(
         target = Target(orders, OPEN_ORDERS, opened.job_log_id)
         with orders.transaction():
             values = [tuple(row[name] for name in OPEN_ORDERS.names) for row in rows]
-            target.land([RowBatch(OPEN_ORDERS.names, values)], len(values))
+            target.land([RowBatch(OPEN_ORDERS.columns, values)], len(values))
             target.truncate_staging()
             target.mark_duplicates()
-            [batch] = target.read_batches()
+            [batch] = target.read_batches(in_order=False)
             counts = target.import_batch(batch)
         expected, broken = judge(rows)
         found = orders.execute(f"SELECT {', '.join(OPEN_ORDERS.names)} FROM open_orders_staging").fetchall()

@@ -9,10 +9,14 @@ import pytest
 
 from open_orders.column_names import guess_renames
 from open_orders.column_types import FIRST_MOMENT, ColumnTypes
-from open_orders.contract import OPEN_ORDERS
+from open_orders.contract import OPEN_ORDERS, Column, Text
 from open_orders.errors import ContractError
 from open_orders.landing import InexactText, RowBatch
 from open_orders.source import match_columns
+
+
+def columns(*names: str) -> list[Column]:
+    return [Column(name, Text(), "") for name in names]
 
 
 def test_columns_match_in_any_order_and_case() -> None:
@@ -85,7 +89,7 @@ def test_type_of_a_column_is_that_of_its_first_value(value: Any, name: str) -> N
     types = ColumnTypes(["a", "b", "c"])
     names = ("a", "b", "c")
     rows: list[list[tuple[Any, ...]]] = [[(None, 1, None)], [(None, 2, None), (value, 3, None)], [(4, 4, None)]]
-    batches = [RowBatch(names, some) for some in rows]
+    batches = [RowBatch(columns(*names), some) for some in rows]
     assert list(types.learn(batches)) == batches
     assert types.found == {"a": name, "b": "integer"}
 
@@ -103,5 +107,5 @@ def test_type_of_a_column_is_that_of_its_first_value(value: Any, name: str) -> N
 )
 def test_latest_moment_is_known_when_all_values_are_moments(values: list[Any], latest: datetime | None) -> None:
     types = ColumnTypes(["a", "b"], "b")
-    assert len(list(types.learn(RowBatch(("a", "b"), [(1, value)]) for value in values))) == len(values)
+    assert len(list(types.learn(RowBatch(columns("a", "b"), [(1, value)]) for value in values))) == len(values)
     assert types.latest == latest

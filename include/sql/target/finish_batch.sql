@@ -1,5 +1,6 @@
 -- Note what became of a batch, in the transaction that imported it.
 -- Identifiers: batches. Parameters: job_log_id bigint; batch_no integer; imported, rejected bigint.
+-- Row count: 0 when another run landed since, whose rows landing holds now.
 -- Index: the table's primary key.
 UPDATE {batches}
 SET imported = %(imported)s, rejected = %(rejected)s

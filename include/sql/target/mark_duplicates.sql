@@ -1,12 +1,10 @@
 -- Of valid rows with the same key keep the first and say of the others why they are to be rejected. Repeating it changes
 -- nothing: rows that are marked are no longer valid.
 -- Identifiers: landing, key. Expressions from the contract: comparable_key, is_valid, duplicate_reason.
--- Parameters: job_log_id bigint.
 -- Row count: the rows marked.
 WITH repeated AS MATERIALIZED (
     SELECT {comparable_key}
     FROM {landing}
-    WHERE job_log_id = %(job_log_id)s
     GROUP BY {comparable_key_numbers}
     HAVING count(*) > 1
 ),
@@ -18,7 +16,7 @@ again AS (
         FROM (
             SELECT ctid, row_no, {comparable_key}
             FROM {landing}
-            WHERE job_log_id = %(job_log_id)s AND {is_valid} AND EXISTS (SELECT FROM repeated)
+            WHERE {is_valid} AND EXISTS (SELECT FROM repeated)
         ) AS valid
     ) AS numbered
     WHERE position > 1

@@ -2,12 +2,12 @@
 -- the old values that differ, closed ones with their last values.
 -- Of more than `most` differing rows any so many are kept: writing down a million takes longer than publishing them.
 -- Identifiers: table, staging, columns. Expressions from the contract over published and staged: staged_columns,
---   assignments, either_key, named_key, names_of_unchanged; differing: the rows of find_differences, or of what it found.
--- Parameters: job_log_id bigint; contract text; most bigint; those of differing.
+--   assignments, either_key, named_key, names_of_unchanged; part: find_differences, or given_differences.
+-- Parameters: job_log_id bigint; contract text; most bigint; those of the part.
 -- OFFSET 0 has rows looked up at those places: PostgreSQL expects many to differ, and would read whole tables first.
 -- Result: one row: inserted, updated, deleted.
 WITH differing AS MATERIALIZED (
-    {differing}
+    {part}
 ),
 closed AS (
     DELETE FROM {table} AS published

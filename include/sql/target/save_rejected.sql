@@ -1,6 +1,6 @@
 -- Keep the rows of one batch that were not imported, with their reason; a row that comes again is counted.
 -- Identifiers: landing. Expressions from the contract: reason, delivered (the columns as texts), is_valid.
--- Parameters: job_log_id bigint; batch_no integer; contract text; first, last, first_unstorable, last_unstorable text (places:
+-- Parameters: job_log_id, first_row, last_row bigint; contract text; first, last, first_unstorable, last_unstorable text (places:
 --   rows that were marked as duplicates are elsewhere than the others).
 -- Result: one row: rejected.
 -- Index: rejected_orders_contract_fingerprint_key.
@@ -13,7 +13,7 @@ WITH rejected AS MATERIALIZED (
         SELECT * FROM {landing}
         WHERE ctid BETWEEN %(first_unstorable)s::tid AND %(last_unstorable)s::tid AND unstorable IS NOT NULL
     ) AS landed
-    WHERE batch_no = %(batch_no)s AND job_log_id = %(job_log_id)s AND NOT {is_valid}
+    WHERE row_no BETWEEN %(first_row)s AND %(last_row)s AND NOT {is_valid}
 ),
 saved AS (
     INSERT INTO rejected_orders AS known
