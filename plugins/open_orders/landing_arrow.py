@@ -171,10 +171,11 @@ def _landed_type(column: Column, delivered: pa.DataType) -> pa.DataType:
 
 def _is_higher(keys: Sequence[pa.Array]) -> pa.Array:
     """Return of each row but the first whether its key is higher than that of the row before."""
-    higher = pa.repeat(pa.scalar(False), len(keys[0]) - 1)
+    higher = None
     for key in reversed(keys):
         before, after = key.slice(0, len(key) - 1), key.slice(1)
-        higher = pc.or_(pc.less(before, after), pc.and_(pc.equal(before, after), higher))
+        above = pc.less(before, after)
+        higher = above if higher is None else pc.or_(above, pc.and_(pc.equal(before, after), higher))
     return higher
 
 
