@@ -85,6 +85,7 @@ class Session:
     def serve(self) -> None:
         """Talk to the client until it leaves or a fault ends the connection."""
         reader: threading.Thread | None = None
+        end = socket.SHUT_RDWR
         try:
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._log_in():
@@ -93,21 +94,23 @@ class Session:
                 self._answer_messages()
         except ConnectionDroppedError as drop:
             if drop.reset:
+                # A FIN would come before the RST.
+                end = socket.SHUT_RD
                 self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         except ProtocolError as error:
             print(f"stand-in SQL Server: a client was turned away: {error}", file=sys.stderr, flush=True)
         except (ClientGoneError, OSError):
             pass  # a client may leave at any time
         finally:
-            self._close(reader)
+            self._close(reader, end)
 
-    def _close(self, reader: threading.Thread | None) -> None:
+    def _close(self, reader: threading.Thread | None, end: int) -> None:
         self._ended.set()
         self._settled.set()
         if reader is not None:
-            # A close while the reader sits in recv would leave the socket open, and FIN or RST unsent.
+            # A close while the reader sits in recv would leave the socket open, and RST unsent.
             with contextlib.suppress(OSError):
-                self._connection.shutdown(socket.SHUT_RD)
+                self._connection.shutdown(end)
             reader.join(timeout=_READER_END_S)
         self._connection.close()
         if self._engine_session is not None:
