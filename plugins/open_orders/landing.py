@@ -21,6 +21,8 @@ _NUL, _SHOWN_NUL = "\x00", "\N{SYMBOL FOR NULL}"
 # What a program puts in place of a character that it could not read; which one it was, nobody knows any more.
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 _SHOWN_CHARACTERS = 60
+# Values of these types that differ land as keys that differ.
+_TOLD_APART: dict[type, type] = {Text: str, Integer: int, Numeric: Decimal, Date: date}
 
 # A row's values as text in the contract's order, and why some can't be stored as they are.
 LandedRow = tuple[list[str | None], str | None]
@@ -110,10 +112,6 @@ class RowBatch:
         """Land the rows, numbered from `rows_before` + 1 on."""
         for row_no, (texts, unstorable) in enumerate(self.landed(), start=rows_before + 1):
             copy.write_row((row_no, *texts, unstorable))
-
-
-# Of values of these types two that differ land as two keys.
-_TOLD_APART: dict[type, type] = {Text: str, Integer: int, Numeric: Decimal, Date: date}
 
 
 class InexactText(str):
