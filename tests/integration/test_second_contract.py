@@ -222,6 +222,19 @@ def test_index_of_an_older_release_is_dropped_in_each_published_table(
     assert orders.execute(*indexes).fetchall() == []
 
 
+def test_autovacuum_leaves_alone_what_each_sync_fills_anew(
+    contract: Contract, purchases: Purchases, orders: Database
+) -> None:
+    """Made by the newest revision, or by one before and then brought up to date."""
+    left_alone = "SELECT relname FROM pg_class WHERE 'autovacuum_enabled=false' = ANY (reloptions)"
+    expected = {(table,) for each in (OPEN_ORDERS, contract) for table in (each.landing, each.staging)}
+    assert set(orders.execute(left_alone).fetchall()) == expected
+    assert migrate_command(["downgrade", "0012", "--yes"]) == 0
+    assert orders.execute(left_alone).fetchall() == []
+    assert migrate_command([]) == 0
+    assert set(orders.execute(left_alone).fetchall()) == expected
+
+
 def test_pages_may_read_its_table_and_not_its_working_tables(
     contract: Contract, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
