@@ -41,7 +41,7 @@ from open_orders.contract import OPEN_ORDERS, ColumnType, Contract
 
 Timestamp = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
-# What each sync fills anew: to vacuum and analyze it takes half as much as the sync, and a truncation waits for it.
+# What each sync fills anew: to vacuum and analyze it serves nobody, and a truncation waits for it.
 _LEFT_ALONE = {"autovacuum_enabled": False}
 
 

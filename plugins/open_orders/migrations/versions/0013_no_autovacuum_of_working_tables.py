@@ -1,4 +1,4 @@
-"""Autovacuum leaves landing and staging alone: it took as much work as half a sync, and the next one waited for it."""
+"""Autovacuum leaves landing and staging alone: each sync fills them anew, and one begun meanwhile waited for it."""
 
 from __future__ import annotations
 
