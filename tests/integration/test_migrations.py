@@ -216,3 +216,20 @@ def test_command_line_says_what_is_wrong(
     monkeypatch.delenv("AIRFLOW_CONN_ORDERS_DB")
     assert main(["current"]) == 1
     assert "No Airflow connection orders_db: set AIRFLOW_CONN_ORDERS_DB" in capsys.readouterr().err
+
+
+def test_view_in_the_way_of_a_revision_is_named(
+    empty_dsn: str, connection: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_ORDERS_DB", empty_dsn)
+    migrate(connection, "0013")
+    connection.execute(text("CREATE VIEW big_orders AS SELECT order_number FROM open_orders WHERE quantity_open > 100"))
+    connection.commit()
+    assert main([]) == 1
+    said = capsys.readouterr().err
+    assert "nothing was changed: " in said
+    assert "view big_orders depends on column" in said
+    assert "Drop it, run bin/migrate, and make it again" in said
+    connection.execute(text("DROP VIEW big_orders"))
+    connection.commit()
+    assert main([]) == 0

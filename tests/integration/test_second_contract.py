@@ -235,6 +235,32 @@ def test_autovacuum_leaves_alone_what_each_sync_fills_anew(
     assert set(orders.execute(left_alone).fetchall()) == expected
 
 
+def test_keys_that_are_texts_are_sorted_by_code_point(
+    contract: Contract, purchases: Purchases, orders: Database
+) -> None:
+    """Made by the newest revision, or by one before and then brought up to date; of what is published and staged."""
+    by_code_point = (
+        "SELECT table_name, column_name FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND collation_name = 'C'"
+    )
+    expected = {
+        (table, column.name)
+        for each in (OPEN_ORDERS, contract)
+        for table in (each.table, each.staging)
+        for column in each.columns
+        if column.key and column.type.pg_type == "text"
+    }
+    assert set(orders.execute(by_code_point).fetchall()) == expected
+    assert migrate_command(["downgrade", "0013", "--yes"]) == 0
+    assert orders.execute(by_code_point).fetchall() == []
+    assert migrate_command([]) == 0
+    assert set(orders.execute(by_code_point).fetchall()) == expected
+    index = "SELECT pg_get_indexdef(to_regclass('open_orders_pkey'))"
+    assert orders.execute(index).fetchone() == (
+        "CREATE UNIQUE INDEX open_orders_pkey ON public.open_orders USING btree (order_number, line_number)",
+    )
+
+
 def test_pages_may_read_its_table_and_not_its_working_tables(
     contract: Contract, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

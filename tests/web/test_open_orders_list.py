@@ -138,6 +138,13 @@ def test_page_links_keep_filter_and_sort(web: WebClient, orders: Orders) -> None
         ("?q=a_b", ["SO4"]),
         ("?q=itm-9", ["SO1"]),
         ("?q=%E6%97%A5%E6%9C%AC", ["SO1", "SO10", "SO2", "SO4"]),
+        ("?q=ışıklar", ["SO3"]),
+        ("?q=IŞIKLAR", ["SO3"]),
+        ("?q=müşteri", ["SO1", "SO10"]),
+        ("?q=MÜŞTERİ", ["SO1", "SO10"]),
+        ("?q=isiklar", []),
+        ("?q=ıtm-_", []),
+        ("?q=%25 WOOL", ["SO3"]),
         ("?customer=C2", ["SO2"]),
         ("?warehouse=W2", ["SO3"]),
         ("?warehouse=~none", ["SO4"]),
@@ -152,7 +159,7 @@ def test_filters_and_search_find_what_they_say(web: WebClient, orders: Orders, q
         order("SO1", item_code="ITM-9"),
         order("SO10", order_status="Blocked"),
         order("SO2", customer_code="C2", customer_name="Acme"),
-        order("SO3", item_description="100% wool", warehouse="W2"),
+        order("SO3", item_description="100% wool", warehouse="W2", customer_name="Işıklar"),
         order("SO4", customer_name="a_b", warehouse=None),
     )
     assert numbers(web, query) == found

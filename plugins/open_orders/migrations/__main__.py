@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, NotSupportedError, OperationalError, ProgrammingError
 
 from open_orders.connection_store import read_airflows_own_store
 from open_orders.contract import Contract, ContractDefinitionError
@@ -131,6 +131,14 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    except NotSupportedError as error:
+        # A view of somebody's own shows a column that a revision changes.
+        print(
+            f"Cannot migrate the orders database {target}, nothing was changed: {_first_line(error)}"
+            f"{_details(error)}. Drop it, run bin/migrate, and make it again",
+            file=sys.stderr,
+        )
+        return 1
     except OperationalError as error:
         print(f"Cannot open the orders database {target} (connection orders_db): {_first_line(error)}", file=sys.stderr)
         return 1
@@ -166,6 +174,12 @@ def _read_revision(connection: Connection) -> str | None:
     if found is None:
         return None
     return connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608 - a constant
+
+
+def _details(error: DBAPIError) -> str:
+    """Return what PostgreSQL says beside an error's first line, in brackets; empty for nothing."""
+    details = isinstance(error.orig, psycopg.Error) and error.orig.diag.message_detail
+    return f" ({' '.join(details.split())})" if details else ""
 
 
 def _first_line(error: DBAPIError) -> str:
