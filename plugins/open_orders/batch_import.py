@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,8 +19,9 @@ from open_orders.job_log_store import Counts
 from open_orders.target import Batch, Target
 
 SESSIONS = 2
-# How long the end of a step waits for a session that it told to stop.
+# How long a session that was told to stop has until its line is cut, and then once more.
 _STOP_WITHIN_S = 5.0
+_LOOK_EVERY_S = 0.1
 
 # Rows imported and rejected.
 Done = tuple[int, int]
@@ -52,8 +56,7 @@ def import_side_by_side(
         finally:
             for _, result in results:
                 result.cancel()
-            for each, thread in zip(targets, threads, strict=True):
-                _stop(each.connection, thread)
+            _stop([(each.connection, thread) for each, thread in zip(targets, threads, strict=True)])
 
 
 class _RunningCounts:
@@ -89,9 +92,28 @@ def _work(target: Target, tasks: _Tasks, counts: _RunningCounts) -> None:
             result.set_result(done)
 
 
-def _stop(connection: Connection, thread: Thread) -> None:
-    """End a thread's statement, if it is at one, and wait for the thread."""
-    if thread.is_alive():
-        with suppress(psycopg.Error):
-            connection.cancel_safe(timeout=_STOP_WITHIN_S)
-        thread.join(_STOP_WITHIN_S)
+def _stop(sessions: Sequence[tuple[Connection, Thread]]) -> None:
+    """Wait for the threads, having ended what they are at: a connection that is closed under one harms the next."""
+    began = time.monotonic()
+    while at_work := [session for session in sessions if _is_at_work(session[1])]:
+        waited_s = time.monotonic() - began
+        if waited_s > 2 * _STOP_WITHIN_S:
+            return
+        for connection, _ in at_work:
+            with suppress(psycopg.Error, OSError):
+                if waited_s < _STOP_WITHIN_S:
+                    # Again and again: it has no effect just before a statement begins.
+                    connection.cancel_safe(timeout=_STOP_WITHIN_S)
+                else:
+                    _hang_up(connection)
+
+
+def _is_at_work(thread: Thread) -> bool:
+    thread.join(_LOOK_EVERY_S)
+    return thread.is_alive()
+
+
+def _hang_up(connection: Connection) -> None:
+    """End the line to the server under a connection, whose thread then finds it broken."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, LiteralString
 
+import psycopg
 import pytest
 
 from open_orders import batch_import
@@ -64,10 +66,13 @@ def test_counts_of_the_log_grow_from_commit_to_commit(
     assert seen[-1] == job_log(orders, run.run_id)["imported"] == 40
 
 
+@pytest.mark.parametrize("cancellations_lost", [0, 2, math.inf], ids=["none", "first", "all"])
 def test_failing_batch_stops_the_other_session_and_the_next_attempt_goes_on(
-    sync: Sync, erp: Erp, orders: Database, monkeypatch: pytest.MonkeyPatch
+    sync: Sync, erp: Erp, orders: Database, monkeypatch: pytest.MonkeyPatch, cancellations_lost: float
 ) -> None:
+    """Whether the server is told in the middle of a statement, just before it, or never hears of it."""
     at_work = threading.Event()
+    cancel, cancellations = psycopg.Connection.cancel_safe, count(1)
 
     def fail_or_sleep(target: Target, batch: Batch) -> tuple[int, int]:
         if batch.batch_no == 1:
@@ -77,14 +82,21 @@ def test_failing_batch_stops_the_other_session_and_the_next_attempt_goes_on(
         target.connection.execute("SELECT pg_sleep(60)")
         return 2, 0
 
+    def lose_some(connection: psycopg.Connection, **options: Any) -> None:
+        if next(cancellations) > cancellations_lost:
+            cancel(connection, **options)
+
     erp.rows = orders_of(6)
     sync.run(STEPS[:3], run_id="it", params={"batch_size": 2})
     began = time.monotonic()
     with monkeypatch.context() as patch:
         patch.setattr(Target, "import_batch", fail_or_sleep)
+        patch.setattr(psycopg.Connection, "cancel_safe", lose_some)
+        patch.setattr(batch_import, "_STOP_WITHIN_S", 5.0 if math.isfinite(cancellations_lost) else 0.5)
         with pytest.raises(RuntimeError, match="the disk is full"):
             sync.run(STEPS[3:4], run_id="it")
     assert time.monotonic() - began < 30
+    assert not [thread for thread in threading.enumerate() if "_work" in thread.name]
     assert job_log(orders, "it")["imported"] == 0
     sync.run(STEPS[3:], run_id="it", attempt=2)
     assert len(published(orders)) == 6
