@@ -109,6 +109,7 @@ def _stop(sessions: Sequence[tuple[Connection, Thread]]) -> None:
 
 
 def _is_at_work(thread: Thread) -> bool:
+    """Return whether a thread is still at work after a moment."""
     thread.join(_LOOK_EVERY_S)
     return thread.is_alive()
 

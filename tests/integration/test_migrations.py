@@ -233,3 +233,18 @@ def test_view_in_the_way_of_a_revision_is_named(
     connection.execute(text("DROP VIEW big_orders"))
     connection.commit()
     assert main([]) == 0
+
+
+def test_key_may_be_called_as_a_word_of_sql(connection: Connection) -> None:
+    migrate(connection, "0013")
+    for table, key in [("select", ', PRIMARY KEY ("order", line)'), ("select_staging", ""), ("select_batches", "")]:
+        connection.execute(
+            text(f'CREATE TABLE "{table}" ("order" text NOT NULL, line integer NOT NULL, note text{key})')
+        )
+    connection.commit()
+    migrate(connection, "0014")
+    collated = """SELECT table_name, column_name FROM information_schema.columns
+                  WHERE collation_name = 'C' AND table_name LIKE 'select%' ORDER BY 1"""
+    assert connection.execute(text(collated)).all() == [("select", "order"), ("select_staging", "order")]
+    downgrade(connection, "0013")
+    assert connection.execute(text(collated)).all() == []

@@ -25,14 +25,10 @@ def _collate(collation: str) -> None:
     """Give keys that are texts this collation, in the published and the staging table of each contract."""
     found = sa.inspect(op.get_bind())
     tables = set(found.get_table_names())
-    for published in sorted(table.removesuffix("_batches") for table in tables if table.endswith("_batches")):
+    contracts = {table.removesuffix("_batches") for table in tables if table.endswith("_batches")}
+    for published in sorted(contracts & tables):
         key = found.get_pk_constraint(published)["constrained_columns"]
-        texts = [
-            column["name"]
-            for column in found.get_columns(published)
-            if column["name"] in key and isinstance(column["type"], sa.Text)
-        ]
-        for table in (published, f"{published}_staging"):
-            changes = ", ".join(f'ALTER COLUMN {name} TYPE text COLLATE "{collation}"' for name in texts)
-            if changes and table in tables:
-                op.execute(f"ALTER TABLE {table} {changes}")
+        for column in found.get_columns(published):
+            if column["name"] in key and isinstance(column["type"], sa.Text):
+                for table in sorted({published, f"{published}_staging"} & tables):
+                    op.alter_column(table, column["name"], type_=sa.Text(collation=collation))
